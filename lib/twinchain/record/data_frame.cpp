@@ -1,0 +1,181 @@
+#include "twinchain/record/data_frame.hpp"
+
+#include <algorithm>
+
+#include "twinchain/base/text.hpp"
+#include "twinchain/crypto/merkle.hpp"
+#include "twinchain/crypto/sha256.hpp"
+
+namespace twinchain::record {
+
+Bytes encode_data_header(const DataHeader& header) {
+  Bytes out;
+  out.reserve(data_header_size);
+  append(out, header.source);
+  append_le(out, header.sequence);
+  append_le(out, header.window_start_ns);
+  append_le(out, header.window_end_ns);
+  append_le(out, header.flags);
+  append_le(out, header.channel_count);
+  append(out, header.schema_digest);
+  append(out, header.reject_digest);
+  append_le(out, header.reject_frames);
+  append_le(out, std::uint32_t{0});
+  append_le(out, header.rows);
+  append_le(out, header.samples);
+  append_le(out, header.first_event_ns);
+  append_le(out, header.last_event_ns);
+  append_le(out, header.closed_wall_ns);
+  append_le(out, header.closed_monotonic_ns);
+  append(out, header.boot_id);
+  append_le(out, header.declared_rate_mhz);
+  append_le(out, header.late_rows);
+  append_le(out, header.duplicate_rows);
+  append_le(out, header.out_of_order_rows);
+  append_le(out, header.rejected_rows);
+  return out;
+}
+
+Result<DataHeader> parse_data_header(ByteView payload) {
+  if (payload.size() != data_header_size) {
+    return fail(ExitCode::malformed, "header leaf has " + decimal(std::uint64_t{payload.size()}) +
+                                         " bytes instead of " +
+                                         decimal(std::uint64_t{data_header_size}));
+  }
+  ByteCursor in(payload);
+  DataHeader header;
+  header.source = in.read_array<16>();
+  header.sequence = in.read_le<std::uint64_t>();
+  header.window_start_ns = in.read_le<std::int64_t>();
+  header.window_end_ns = in.read_le<std::int64_t>();
+  header.flags = in.read_le<std::uint32_t>();
+  header.channel_count = in.read_le<std::uint32_t>();
+  header.schema_digest = in.read_array<32>();
+  header.reject_digest = in.read_array<32>();
+  header.reject_frames = in.read_le<std::uint32_t>();
+  const auto reserved = in.read_le<std::uint32_t>();
+  header.rows = in.read_le<std::uint64_t>();
+  header.samples = in.read_le<std::uint64_t>();
+  header.first_event_ns = in.read_le<std::int64_t>();
+  header.last_event_ns = in.read_le<std::int64_t>();
+  header.closed_wall_ns = in.read_le<std::int64_t>();
+  header.closed_monotonic_ns = in.read_le<std::uint64_t>();
+  header.boot_id = in.read_array<16>();
+  header.declared_rate_mhz = in.read_le<std::uint64_t>();
+  header.late_rows = in.read_le<std::uint64_t>();
+  header.duplicate_rows = in.read_le<std::uint64_t>();
+  header.out_of_order_rows = in.read_le<std::uint64_t>();
+  header.rejected_rows = in.read_le<std::uint64_t>();
+  if (reserved != 0) return fail(ExitCode::malformed, "reserved field of the header leaf is not zero");
+  return header;
+}
+
+void append_leaf(Bytes& body, LeafType type, ByteView payload) {
+  append_le(body, static_cast<std::uint16_t>(type));
+  append_le(body, std::uint16_t{0});
+  append_le(body, static_cast<std::uint32_t>(payload.size()));
+  append(body, payload);
+}
+
+Result<std::vector<Leaf>> parse_leaves(ByteView body) {
+  if (body.size() < sizeof(Seed)) return fail(ExitCode::malformed, "body too short for its seed");
+  std::size_t at = sizeof(Seed);
+  std::vector<Leaf> leaves;
+  while (at < body.size()) {
+    if (body.size() - at < leaf_head_size) {
+      return fail(ExitCode::malformed, "leaf head cut short at body byte " + decimal(std::uint64_t{at}));
+    }
+    Leaf leaf;
+    leaf.type = static_cast<LeafType>(load_le<std::uint16_t>(&body[at]));
+    const auto reserved = load_le<std::uint16_t>(&body[at + 2]);
+    const std::size_t size = load_le<std::uint32_t>(&body[at + 4]);
+    if (reserved != 0 || size > body.size() - at - leaf_head_size) {
+      return fail(ExitCode::malformed, "leaf " + decimal(std::uint64_t{leaves.size()}) +
+                                           " at body byte " + decimal(std::uint64_t{at}) +
+                                           " does not fit into its frame");
+    }
+    if ((leaf.type == LeafType::header) != leaves.empty()) {
+      return fail(ExitCode::malformed, "the header leaf is not the first one and alone");
+    }
+    leaf.bytes = body.subspan(at, leaf_head_size + size);
+    leaf.payload = leaf.bytes.subspan(leaf_head_size);
+    leaves.push_back(leaf);
+    at += leaf.bytes.size();
+  }
+  if (leaves.empty()) return fail(ExitCode::malformed, "body has no header leaf");
+  return leaves;
+}
+
+Seed body_seed(ByteView body) {
+  Seed seed{};
+  std::copy_n(body.begin(), std::min(seed.size(), body.size()), seed.begin());
+  return seed;
+}
+
+Hash256 leaf_salt(const Seed& seed, std::uint32_t index) {
+  static constexpr std::string_view label = "twinchain leaf salt 1";
+  std::array<std::uint8_t, label.size() + 4> message{};
+  std::copy(label.begin(), label.end(), message.begin());
+  store_le(&message[label.size()], index);
+  return hmac_sha256(seed, message);
+}
+
+Hash256 salted_leaf_hash(const Hash256& salt, ByteView leaf_bytes) {
+  static constexpr std::uint8_t prefix = 0x00;
+  return sha256({ByteView(&prefix, 1), ByteView(salt), leaf_bytes});
+}
+
+Result<Hash256> frame_root(ByteView body) {
+  auto leaves = parse_leaves(body);
+  if (!leaves) return pass(leaves);
+  const Seed seed = body_seed(body);
+  MerkleFrontier tree;
+  std::uint32_t index = 0;
+  for (const Leaf& leaf : *leaves) {
+    tree.append(salted_leaf_hash(leaf_salt(seed, index++), leaf.bytes));
+  }
+  return tree.root();
+}
+
+Result<DataHeader> check_data_frame(const FrameHeader& header, ByteView body) {
+  auto leaves = parse_leaves(body);
+  if (!leaves) return pass(leaves);
+  auto data = parse_data_header(leaves->front().payload);
+  if (!data) return pass(data);
+  if (data->source != header.source || data->sequence != header.sequence ||
+      data->window_start_ns != header.window_start_ns ||
+      data->window_end_ns != header.window_end_ns) {
+    return fail(ExitCode::malformed, "frame header and header leaf do not say the same");
+  }
+  return data;
+}
+
+void append_reject(Bytes& entries, const Reject& reject) {
+  const std::size_t reason_size = std::min<std::size_t>(reject.reason.size(), 0xffff);
+  append_le(entries, reject.line);
+  append_le(entries, reject.arrival_ns);
+  append_le(entries, static_cast<std::uint16_t>(reason_size));
+  append_le(entries, static_cast<std::uint32_t>(reject.text.size()));
+  append(entries, as_bytes(reject.reason).first(reason_size));
+  append(entries, reject.text);
+}
+
+Result<std::vector<Reject>> parse_reject_body(ByteView body) {
+  ByteCursor in(body);
+  const auto count = in.read_le<std::uint32_t>();
+  std::vector<Reject> rejects;
+  for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
+    Reject reject;
+    reject.line = in.read_le<std::uint64_t>();
+    reject.arrival_ns = in.read_le<std::int64_t>();
+    const auto reason_size = in.read_le<std::uint16_t>();
+    const auto text_size = in.read_le<std::uint32_t>();
+    reject.reason = as_text(in.read_view(reason_size));
+    reject.text = as_text(in.read_view(text_size));
+    rejects.push_back(std::move(reject));
+  }
+  if (!in.at_end()) return fail(ExitCode::malformed, "REJECT body has the wrong size");
+  return rejects;
+}
+
+}  // namespace twinchain::record

@@ -1,0 +1,109 @@
+// Reads a twin stream from untrusted bytes. Floor 2.
+//
+// Memory: one frame (16 MiB at the most) and a small buffer, however long the stream. Damage never
+// ends reading: the reader goes on at the next valid header and says what it left out.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "twinchain/base/buffer.hpp"
+#include "twinchain/base/result.hpp"
+#include "twinchain/stream/frame.hpp"
+
+namespace twinchain {
+
+struct Frame {
+  FrameHeader header;
+  Buffer body;
+  /// Of the frame's header in the input.
+  std::uint64_t offset = 0;
+
+  [[nodiscard]] std::uint64_t size_bytes() const { return frame_header_size + body.size(); }
+};
+
+enum class StreamEventKind {
+  frame,      ///< a frame with both CRCs right; never END, which the reader checks itself
+  end,        ///< an END whose counts are right; what follows is another stream or `finished`
+  damage,     ///< bytes were left out: [offset, offset + size_bytes)
+  truncated,  ///< the input ended without END, or inside a frame; `finished` follows
+  finished,   ///< the input ended; also after `truncated`
+  stopped     ///< stop_fd became readable before the next frame began
+};
+
+struct StreamEvent {
+  StreamEventKind kind = StreamEventKind::finished;
+  Frame frame;                     ///< frame
+  std::uint64_t offset = 0;        ///< all kinds: where in the input
+  std::uint64_t size_bytes = 0;    ///< damage, truncated: how many bytes are lost
+  std::string message;             ///< damage, truncated: "body crc mismatch", ...
+  /// damage, truncated: the header of the lost frame where that was readable.
+  std::optional<FrameHeader> header;
+};
+
+/// Where bytes come from. Fills up to into.size() bytes, gives 0 at the end.
+using ReadFunction = std::function<Result<std::size_t>(std::span<std::uint8_t>)>;
+
+class StreamReader {
+ public:
+  struct Options {
+    /// False for a segment of a store, which is still being written: no END is no truncation.
+    bool end_required = true;
+    /// False for a part of a stream that begins with a frame (a segment read from an index).
+    bool preamble_required = true;
+    /// Added to every offset that is reported.
+    std::uint64_t base_offset = 0;
+    /// See read_some(); -1 for none.
+    int stop_fd = -1;
+  };
+
+  /// Does not own `fd`.
+  explicit StreamReader(int fd) : StreamReader(fd, Options{}) {}
+  StreamReader(int fd, Options options);
+  StreamReader(ReadFunction source, Options options);
+
+  /// The next event. An error is one of the operating system's, or the input is empty or not a
+  /// twin stream at all (ExitCode::malformed); then reading is over.
+  Result<StreamEvent> next();
+
+  StreamReader(const StreamReader&) = delete;
+  StreamReader& operator=(const StreamReader&) = delete;
+
+  /// Gives a body's memory back for the next frame.
+  void recycle(Buffer&& body) { spare_ = std::move(body); }
+
+  /// Bytes taken from the input so far.
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }
+
+ private:
+  enum class State { preamble, frames, after_end, finished };
+
+  /// Makes buffer_ hold at least `size` bytes from the read position unless the input ends.
+  Result<std::size_t> fill(std::size_t size, bool may_stop);
+  [[nodiscard]] ByteView buffered() const { return buffer_.view().subspan(position_); }
+  void consume(std::size_t size);
+  Result<StreamEvent> read_preamble();
+  Result<StreamEvent> read_frame();
+  Result<StreamEvent> read_body(const FrameHeader& header);
+  Result<StreamEvent> resynchronise(std::string message, std::optional<FrameHeader> header,
+                                    std::size_t skip_at_least);
+  Result<StreamEvent> check_end(const Frame& frame);
+  StreamEvent truncated(std::string message, std::optional<FrameHeader> header);
+  [[nodiscard]] bool starts_well(ByteView bytes) const;
+
+  ReadFunction source_;
+  Options options_;
+  State state_ = State::preamble;
+  Buffer buffer_;
+  std::size_t position_ = 0;  ///< of the first unread byte in buffer_
+  std::uint64_t offset_ = 0;  ///< of the same byte in the input
+  bool input_ended_ = false;
+  bool stopped_ = false;
+  Buffer spare_;
+  std::uint64_t frames_since_preamble_ = 0;
+  std::uint64_t bytes_since_preamble_ = 0;
+  bool damaged_since_preamble_ = false;
+};
+
+}  // namespace twinchain
