@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/crypto/merkle.hpp"
 #include "twinchain/crypto/sha256.hpp"
@@ -74,10 +75,11 @@ void append_leaf(Bytes& body, LeafType type, ByteView payload) {
   append_le(body, static_cast<std::uint16_t>(type));
   append_le(body, std::uint16_t{0});
   append_le(body, static_cast<std::uint32_t>(payload.size()));
+  append_le(body, crc32c(payload));
   append(body, payload);
 }
 
-Result<std::vector<Leaf>> parse_leaves(ByteView body) {
+Result<std::vector<Leaf>> parse_leaves(ByteView body, bool check_crc) {
   if (body.size() < sizeof(Seed)) return fail(ExitCode::malformed, "body too short for its seed");
   std::size_t at = sizeof(Seed);
   std::vector<Leaf> leaves;
@@ -99,6 +101,7 @@ Result<std::vector<Leaf>> parse_leaves(ByteView body) {
     }
     leaf.bytes = body.subspan(at, leaf_head_size + size);
     leaf.payload = leaf.bytes.subspan(leaf_head_size);
+    if (check_crc) leaf.crc_ok = crc32c(leaf.payload) == load_le<std::uint32_t>(&body[at + 8]);
     leaves.push_back(leaf);
     at += leaf.bytes.size();
   }
@@ -126,7 +129,7 @@ Hash256 salted_leaf_hash(const Hash256& salt, ByteView leaf_bytes) {
 }
 
 Result<Hash256> frame_root(ByteView body) {
-  auto leaves = parse_leaves(body);
+  auto leaves = parse_leaves(body, false);
   if (!leaves) return pass(leaves);
   const Seed seed = body_seed(body);
   MerkleFrontier tree;
@@ -138,7 +141,7 @@ Result<Hash256> frame_root(ByteView body) {
 }
 
 Result<DataHeader> check_data_frame(const FrameHeader& header, ByteView body) {
-  auto leaves = parse_leaves(body);
+  auto leaves = parse_leaves(body, false);
   if (!leaves) return pass(leaves);
   auto data = parse_data_header(leaves->front().payload);
   if (!data) return pass(data);
