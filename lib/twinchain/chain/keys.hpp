@@ -1,7 +1,11 @@
 // Key files of twin-key: text, one field a line. Floor 4. Specified in twin-key(1).
+//
+// A secret key file holds the key that signs now and, made beforehand, its successor, to whose
+// hash every link commits. Copies of secrets that these functions make in memory are wiped.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "twinchain/base/result.hpp"
@@ -28,21 +32,55 @@ struct SecretKeyFile {
 ///   twinchain public key 1
 ///   name: node
 ///   key: EPOCH PUBLIC-KEY-HEX NEXT-KEY-HASH-HEX     (one line an epoch, oldest first)
+/// There is at least one epoch, the numbers have no gaps, and each key is the one whose hash the
+/// epoch before committed to. The first number need not be 0.
 struct PublicKeyFile {
   std::string name;
   struct Epoch {
     std::uint32_t number = 0;
     PublicKey key{};
     Hash256 next_key_hash{};
+    bool operator==(const Epoch&) const = default;
   };
   std::vector<Epoch> epochs;
 };
 
+inline constexpr std::size_t max_key_name_bytes = 255;
+
+/// SHA256 of a public key: how a person names it, and what the link before commits to.
+Hash256 key_id(const PublicKey& key);
+PublicKeyFile::Epoch public_epoch(const SecretKeyFile& key);
+
 /// Refuses a file that others can read (ExitCode::usage), malformed text (ExitCode::malformed).
 Result<SecretKeyFile> read_secret_key(Fs& fs, const std::string& path);
 Result<PublicKeyFile> read_public_key(Fs& fs, const std::string& path);
+/// The same from text; messages name the line and no secret.
+Result<SecretKeyFile> parse_secret_key(ByteView text);
+Result<PublicKeyFile> parse_public_key(ByteView text);
+std::string encode_public_key(const PublicKeyFile& key);
+
 /// "node" and "node.key" both mean node.key beside node.pub.
 std::string secret_key_path(const std::string& name_or_path);
 std::string public_key_path(const std::string& name_or_path);
+
+/// Makes NAME.key (0600 from the start) and NAME.pub with fresh keys of epoch 0, durably. Refuses
+/// when either is there (ExitCode::usage). `signer_name`: at most 255 printable bytes.
+Result<PublicKeyFile> create_key_files(Fs& fs, const std::string& name_or_path,
+                                       const std::string& signer_name);
+
+struct Rotation {
+  PublicKeyFile public_key;
+  /// An earlier rotation had been cut short after it replaced NAME.key: this call wrote the line
+  /// that NAME.pub lacked, and did not rotate again.
+  bool finished_interrupted = false;
+};
+/// Epoch e + 1: the successor becomes the signing key, a fresh one its successor.
+///
+/// Crash-safe: NAME.key is replaced atomically first, NAME.pub after it; everything that NAME.pub
+/// lacks after a crash between the two is in NAME.key, and the next call finishes. The old
+/// secret's bytes are then overwritten in place (see twin-key(1) for what that can promise).
+/// NAME.lock keeps two rotations apart. Refuses when the two files do not belong together
+/// (ExitCode::refuted).
+Result<Rotation> rotate_key_files(Fs& fs, const std::string& name_or_path);
 
 }  // namespace twinchain::chain
