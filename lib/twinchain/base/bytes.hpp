@@ -71,7 +71,9 @@ inline void append(Bytes& out, ByteView bytes) {
   out.resize(old_size + bytes.size());
   std::memcpy(out.data() + old_size, bytes.data(), bytes.size());
 }
-inline void append(Bytes& out, std::string_view text) { append(out, as_bytes(text)); }
+inline void append(Bytes& out, std::string_view text) {
+  append(out, as_bytes(text));
+}
 
 /// A cursor over untrusted bytes. A read past the end returns zeros or an empty view and makes
 /// ok() false for good; so a parser may read a whole record and ask once. `offset()` is the

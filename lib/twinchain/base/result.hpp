@@ -13,15 +13,15 @@ namespace twinchain {
 
 /// Exit codes of every tool; the kinds of Error are the same.
 enum class ExitCode : int {
-  success = 0,     ///< done; for verify: everything asked for is proven
-  refuted = 1,     ///< checked, and the answer is no: tampered, forged, missing
-  usage = 2,       ///< usage or configuration
-  loss = 3,        ///< done, with loss: recovered, gaps, truncated tail
-  malformed = 4,   ///< input malformed or truncated
-  system = 5,      ///< operating system or I/O error
-  peer = 6,        ///< a peer is away or too slow; trying again may help
-  unproven = 7,    ///< nothing wrong found, but not yet proven
-  bug = 70,        ///< a bug in the tool
+  success = 0,    ///< done; for verify: everything asked for is proven
+  refuted = 1,    ///< checked, and the answer is no: tampered, forged, missing
+  usage = 2,      ///< usage or configuration
+  loss = 3,       ///< done, with loss: recovered, gaps, truncated tail
+  malformed = 4,  ///< input malformed or truncated
+  system = 5,     ///< operating system or I/O error
+  peer = 6,       ///< a peer is away or too slow; trying again may help
+  unproven = 7,   ///< nothing wrong found, but not yet proven
+  bug = 70,       ///< a bug in the tool
 };
 
 struct Error {
@@ -52,9 +52,9 @@ std::unexpected<Error> pass(Result<T>&& failed) {
 }  // namespace twinchain
 
 /// Evaluates an expression of type Status or Result<T>; returns its error from the function.
-#define TWINCHAIN_TRY(expression)                                              \
-  do {                                                                         \
-    if (auto twinchain_try_result = (expression); !twinchain_try_result) {     \
-      return std::unexpected(std::move(twinchain_try_result.error()));         \
-    }                                                                          \
+#define TWINCHAIN_TRY(expression)                                          \
+  do {                                                                     \
+    if (auto twinchain_try_result = (expression); !twinchain_try_result) { \
+      return std::unexpected(std::move(twinchain_try_result.error()));     \
+    }                                                                      \
   } while (false)

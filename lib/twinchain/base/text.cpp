@@ -51,7 +51,8 @@ Civil civil_from_days(std::int64_t days) {
   const auto day_of_era = static_cast<unsigned>(days - era * 146097);
   const unsigned year_of_era =
       (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const unsigned day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const unsigned month_shifted = (5 * day_of_year + 2) / 153;
   const unsigned day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
   const unsigned month = month_shifted < 10 ? month_shifted + 3 : month_shifted - 9;
@@ -170,8 +171,12 @@ std::string escape(std::string_view untrusted, std::size_t max_bytes) {
   return out;
 }
 
-std::string decimal(std::uint64_t value) { return std::to_string(value); }
-std::string decimal(std::int64_t value) { return std::to_string(value); }
+std::string decimal(std::uint64_t value) {
+  return std::to_string(value);
+}
+std::string decimal(std::int64_t value) {
+  return std::to_string(value);
+}
 
 std::string shortest(double value) {
   if (std::isnan(value)) return "nan";

@@ -25,7 +25,7 @@ Result<UniqueFd> duplicate(int fd, const char* what) {
 Result<UniqueFd> open_input(const std::string& path) {
   if (!path.empty() && path != "-") {
     auto fd = open_file(path, O_RDONLY);
-    struct stat info {};
+    struct stat info{};
     if (fd && ::fstat(fd->get(), &info) == 0 && S_ISDIR(info.st_mode)) {
       return fail(ExitCode::usage, escape(path) + " is a folder");
     }
@@ -108,7 +108,7 @@ Progress::~Progress() {
 }
 
 std::optional<std::uint64_t> regular_file_size(int fd) {
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
   return static_cast<std::uint64_t>(info.st_size);
 }

@@ -1,9 +1,9 @@
 #include "twinchain/cli/run_tool.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <atomic>
@@ -56,7 +56,7 @@ void install_signals() {
     stop_pipe_write = ends[1];
   }
   grace_timer = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_stop_signal;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, nullptr);
@@ -67,7 +67,7 @@ void install_signals() {
 
 /// Ends as a program without a handler would: silently, by SIGPIPE.
 [[noreturn]] void end_by_sigpipe() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = SIG_DFL;
   ::sigaction(SIGPIPE, &action, nullptr);
   ::raise(SIGPIPE);
@@ -153,16 +153,28 @@ void print_error(const Error& error) {
   if (!error.hint.empty()) say("hint", error.hint);
 }
 
-void warn(std::string_view message) { say("warning", message); }
-void note(std::string_view message) { say("note", message); }
+void warn(std::string_view message) {
+  say("warning", message);
+}
+void note(std::string_view message) {
+  say("note", message);
+}
 void detail(std::string_view message) {
   if (is_verbose) say("note", message);
 }
-bool verbose() { return is_verbose; }
+bool verbose() {
+  return is_verbose;
+}
 
-int source_stop_fd() { return stop_pipe_read; }
-int filter_stop_fd() { return grace_timer; }
-bool stop_requested() { return signals_seen.load() > 0; }
+int source_stop_fd() {
+  return stop_pipe_read;
+}
+int filter_stop_fd() {
+  return grace_timer;
+}
+bool stop_requested() {
+  return signals_seen.load() > 0;
+}
 
 bool progress_allowed() {
   if (::isatty(STDERR_FILENO) == 0) return false;

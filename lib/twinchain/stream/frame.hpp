@@ -11,7 +11,7 @@ namespace twinchain {
 
 /// PNG's idea: a byte above 0x7f, letters, the version, then CR LF, ^Z and LF, so that a
 /// transfer in text mode is noticed at once.
-inline constexpr std::array<std::uint8_t, 8> stream_preamble{0x89, 'T', 'W',  0x01,
+inline constexpr std::array<std::uint8_t, 8> stream_preamble{0x89, 'T',  'W',  0x01,
                                                              '\r', '\n', 0x1a, '\n'};
 inline constexpr std::size_t preamble_size = stream_preamble.size();
 inline constexpr std::size_t frame_header_size = 64;

@@ -16,7 +16,7 @@ constexpr std::size_t chunk_size = std::size_t{256} * 1024;
 
 /// Fewer wake-ups between the tools of a pipeline; a pipe that cannot grow works as it is.
 void enlarge_pipe(int fd) {
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode)) {
     ::fcntl(fd, F_SETPIPE_SZ, 1024 * 1024);
   }
@@ -146,9 +146,10 @@ Result<StreamEvent> StreamReader::read_preamble() {
   }
   state_ = State::finished;
   const std::size_t same = static_cast<std::size_t>(
-      std::mismatch(start.begin(), start.begin() + static_cast<std::ptrdiff_t>(
-                                                       std::min(start.size(), preamble_size)),
-                    stream_preamble.begin())
+      std::mismatch(
+          start.begin(),
+          start.begin() + static_cast<std::ptrdiff_t>(std::min(start.size(), preamble_size)),
+          stream_preamble.begin())
           .first -
       start.begin());
   if (same == start.size()) {
@@ -156,14 +157,13 @@ Result<StreamEvent> StreamReader::read_preamble() {
                 "byte " + decimal(std::uint64_t{same}) + ": ends inside the preamble");
   }
   if (same == 3) {
-    return fail(ExitCode::malformed,
-                "byte 3: twin stream of version " + decimal(std::uint64_t{start[3]}) +
-                    ", this program reads version 1");
+    return fail(ExitCode::malformed, "byte 3: twin stream of version " +
+                                         decimal(std::uint64_t{start[3]}) +
+                                         ", this program reads version 1");
   }
   if (same >= 4) {
-    return fail(ExitCode::malformed,
-                "byte " + decimal(std::uint64_t{same}) +
-                    ": preamble damaged, probably by a transfer in text mode");
+    return fail(ExitCode::malformed, "byte " + decimal(std::uint64_t{same}) +
+                                         ": preamble damaged, probably by a transfer in text mode");
   }
   return fail(ExitCode::malformed, "byte 0: not a twin stream");
 }
@@ -235,7 +235,8 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
     // The size may be a lie told by damage before it, or the input was cut here.
     push_back();
     const ByteView rest = buffered().subspan(frame_header_size);
-    const auto found = std::search(rest.begin(), rest.end(), frame_magic.begin(), frame_magic.end());
+    const auto found =
+        std::search(rest.begin(), rest.end(), frame_magic.begin(), frame_magic.end());
     if (found != rest.end()) return resynchronise("body is cut short", header, 1);
     return truncated("ends inside the body of a frame", header);
   }
@@ -279,13 +280,11 @@ Result<StreamEvent> StreamReader::resynchronise(std::string message,
       break;
     }
     const auto from = rest.begin() + static_cast<std::ptrdiff_t>(at);
-    const auto candidate =
-        std::find_if(from, rest.end(), [](std::uint8_t byte) {
-          return byte == frame_magic[0] || byte == stream_preamble[0];
-        });
+    const auto candidate = std::find_if(from, rest.end(), [](std::uint8_t byte) {
+      return byte == frame_magic[0] || byte == stream_preamble[0];
+    });
     at = static_cast<std::size_t>(candidate - rest.begin());
-    if (candidate == rest.end() ||
-        (rest.size() - at < frame_header_size && !input_ended_)) {
+    if (candidate == rest.end() || (rest.size() - at < frame_header_size && !input_ended_)) {
       consume(at);  // memory stays bounded while nothing is found
       at = 0;
       if (candidate == rest.end() && input_ended_) break;

@@ -34,10 +34,10 @@ enum class StreamEventKind {
 
 struct StreamEvent {
   StreamEventKind kind = StreamEventKind::finished;
-  Frame frame;                     ///< frame
-  std::uint64_t offset = 0;        ///< all kinds: where in the input
-  std::uint64_t size_bytes = 0;    ///< damage, truncated: how many bytes are lost
-  std::string message;             ///< damage, truncated: "body crc mismatch", ...
+  Frame frame;                   ///< frame
+  std::uint64_t offset = 0;      ///< all kinds: where in the input
+  std::uint64_t size_bytes = 0;  ///< damage, truncated: how many bytes are lost
+  std::string message;           ///< damage, truncated: "body crc mismatch", ...
   /// damage, truncated: the header of the lost frame where that was readable.
   std::optional<FrameHeader> header;
 };

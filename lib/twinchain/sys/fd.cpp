@@ -106,8 +106,8 @@ Result<std::size_t> read_full(int fd, std::span<std::uint8_t> into) {
 Result<std::size_t> pread_full(int fd, std::span<std::uint8_t> into, std::uint64_t offset) {
   std::size_t done = 0;
   while (done < into.size()) {
-    const ssize_t count = ::pread(fd, into.data() + done, into.size() - done,
-                                  static_cast<off_t>(offset + done));
+    const ssize_t count =
+        ::pread(fd, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return std::unexpected(errno_error("read", errno));
     if (count == 0) break;
@@ -137,7 +137,8 @@ Result<Bytes> read_file(const std::string& path, std::uint64_t max_bytes) {
 }
 
 Status write_all(int fd, ByteView bytes) {
-  iovec piece{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};  // writev does not write to it
+  iovec piece{const_cast<std::uint8_t*>(bytes.data()),
+              bytes.size()};  // writev does not write to it
   return writev_all(fd, {&piece, 1});
 }
 
@@ -192,6 +193,8 @@ Result<bool> wait_readable(int fd, int timeout_ms) {
   }
 }
 
-bool is_broken_pipe(const Error& error) { return error.message == broken_pipe_message; }
+bool is_broken_pipe(const Error& error) {
+  return error.message == broken_pipe_message;
+}
 
 }  // namespace twinchain

@@ -75,7 +75,7 @@ class RealFile final : public File {
   }
 
   Result<std::uint64_t> size_bytes() override {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd_.get(), &info) != 0) {
       return std::unexpected(errno_error(about("cannot stat", path_), errno));
     }
@@ -130,7 +130,7 @@ class RealFs final : public Fs {
   }
 
   Result<bool> exists(const std::string& path) override {
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) == 0) return true;
     if (errno == ENOENT || errno == ENOTDIR) return false;
     return std::unexpected(errno_error(about("cannot look at", path), errno));
@@ -167,7 +167,7 @@ class RealFs final : public Fs {
       TWINCHAIN_TRY(make_folders(parent));
       if (::mkdir(folder.c_str(), 0755) == 0) return {};
     }
-    struct stat info {};
+    struct stat info{};
     if (errno == EEXIST && ::stat(folder.c_str(), &info) == 0) {
       if (S_ISDIR(info.st_mode)) return {};
       errno = ENOTDIR;
