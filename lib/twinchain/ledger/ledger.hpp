@@ -16,11 +16,14 @@
 namespace twinchain::ledger {
 
 struct LedgerOptions {
-  std::string cookie_file;       ///< RPC: PATH of the node's .cookie
-  std::string credentials_file;  ///< RPC: 0600 file with "user:password"
-  std::string wallet;            ///< RPC: wallet name; empty: the node's default
+  std::string cookie_file;            ///< RPC: PATH of the node's .cookie
+  std::string credentials_file;       ///< RPC: 0600 file with "user:password"
+  std::string wallet;                 ///< RPC: wallet name; empty: the node's default
   double fee_rate_sat_per_vbyte = 0;  ///< 0: the node's estimate
-  int timeout_ms = 30'000;
+  int timeout_ms = 30'000;            ///< RPC: of a call; dir: of waiting for another writer
+  /// dir: nobody else mines there, so broadcast() and status() mine what is missing for a
+  /// transaction to be this deep (1: its own block only). 0: status() never writes.
+  std::uint32_t dir_blocks_per_anchor = 0;
 };
 
 struct Tip {
@@ -37,16 +40,16 @@ struct Prepared {
 };
 
 enum class TransactionPlace {
-  unknown,     ///< the ledger has never seen it, or forgot it (evicted)
+  unknown,  ///< the ledger has never seen it, or forgot it (evicted)
   mempool,
-  block,       ///< in a block of the best chain
-  conflicted   ///< another transaction has spent its inputs
+  block,      ///< in a block of the best chain
+  conflicted  ///< another transaction has spent its inputs
 };
 struct TransactionStatus {
   TransactionPlace place = TransactionPlace::unknown;
-  std::uint32_t height = 0;     ///< block
-  Hash256 block_hash{};         ///< block
-  std::uint32_t depth = 0;      ///< block: 1 for the tip
+  std::uint32_t height = 0;  ///< block
+  Hash256 block_hash{};      ///< block
+  std::uint32_t depth = 0;   ///< block: 1 for the tip
 };
 
 struct BlockPosition {

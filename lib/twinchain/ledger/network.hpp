@@ -3,22 +3,39 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
+
+#include "twinchain/base/bytes.hpp"
+#include "twinchain/bitcoin/pow.hpp"
 
 namespace twinchain::ledger {
 
-enum class ProofOfWork { sha256d, scrypt_1024_1_1 };
+using bitcoin::ProofOfWork;
 
 /// Bitcoin-family networks are named by their P2P message-start bytes, read as a little-endian
-/// u32; `dir:` ledgers have one of their own.
+/// u32. Two have a number of our own instead: `dir:` ledgers, and Litecoin's regtest, which has
+/// the very bytes of Bitcoin's although its proof of work is another. Any two numbers here differ
+/// in eight bits or more, so that no small damage turns one network into another.
 struct Network {
   std::uint32_t magic;
-  std::string_view name;   ///< "bitcoin", "litecoin-regtest", "dir", ...
+  /// "bitcoin", "bitcoin-testnet3", "bitcoin-testnet4", "bitcoin-signet", "bitcoin-regtest",
+  /// "litecoin", "litecoin-testnet4", "litecoin-regtest", "dir".
+  std::string_view name;
   ProofOfWork proof_of_work;
-  bool trivial;            ///< difficulty that anyone can meet: regtest and dir
+  bool trivial;                        ///< difficulty that anyone can meet: regtest and dir
+  std::uint32_t easiest_bits;          ///< proof-of-work limit: no header has an easier target
+  std::string_view genesis_displayed;  ///< block hash of the genesis as displayed (reversed hex)
+
+  /// Internal byte order.
+  [[nodiscard]] Hash256 genesis() const;
+  /// Whether a header meets its own target, and this is within the network's limit.
+  [[nodiscard]] bool check_proof_of_work(const bitcoin::BlockHeaderBytes& header) const;
 };
 
 std::optional<Network> network_by_magic(std::uint32_t magic);
 std::optional<Network> network_by_name(std::string_view name);
+/// All of them.
+std::span<const Network> networks();
 
 }  // namespace twinchain::ledger

@@ -29,17 +29,30 @@ struct Receipt {
   std::uint64_t fleet_index = 0;
   std::uint64_t fleet_size = 1;
   std::vector<Hash256> fleet_path;
-  Bytes transaction;                      ///< without witness: its SHA-256d is the txid
-  std::uint32_t transaction_index = 0;    ///< in the block
+  Bytes transaction;                    ///< without witness: its SHA-256d is the txid
+  std::uint32_t transaction_index = 0;  ///< in the block
   std::vector<Hash256> transaction_branch;
-  Bytes coinbase;                         ///< without witness
-  std::vector<Hash256> coinbase_branch;   ///< index 0; as long as transaction_branch
+  Bytes coinbase;                        ///< without witness
+  std::vector<Hash256> coinbase_branch;  ///< index 0; as long as transaction_branch
   std::array<std::uint8_t, 80> block_header{};
-  Hash256 block_hash{};                   ///< internal order; repeated so that a change shows
+  Hash256 block_hash{};  ///< internal order; repeated so that a change shows
 };
 
+/// Limits of parse_receipt; encode_receipt() expects them to be met. An ordinary receipt is under
+/// 2 KiB.
+inline constexpr std::size_t max_receipt_transaction_size = 100'000;
+inline constexpr std::size_t max_receipt_branch_length = 32;
+
+/// The bytes of an ANCHOR frame's body, all integers little-endian:
+///     0  u16 version, 1            2  u16 reserved, zero       4  u32 network magic
+///     8  link hash                40  block hash              72  block header, 80 bytes
+///   152  u64 fleet index         160  u64 fleet size         168  u32 transaction index
+///   172  u8 n: fleet path        173  u8 m: length of each of both branches
+///   174  u16 reserved, zero      176  u32 transaction size   180  u32 coinbase size
+///   184  fleet path, n hashes; transaction branch, m; coinbase branch, m; transaction; coinbase
 Bytes encode_receipt(const Receipt& receipt);
-/// Structure and limits only.
+/// Structure and limits only: version, reserved fields, sizes, nothing after the end. What parses
+/// encodes to the same bytes again. ExitCode::malformed, "receipt: …".
 Result<Receipt> parse_receipt(ByteView body);
 
 /// The ANCHOR frame of a link: source, sequence and window of its LINK frame.
@@ -53,7 +66,9 @@ struct ReceiptFacts {
   Hash256 txid{};
 };
 /// Checks all that needs no other block: network known, payload in the transaction, both branches,
-/// no 64-byte transaction, header hash, and the header's own proof of work.
+/// no 64-byte transaction, header hash, and the header's own proof of work. ExitCode::refuted,
+/// "receipt: …". Nothing in a block names its network, so that a block of one trivial network
+/// could be called one of another; what a trivial network proves is the disk's word in any case.
 Result<ReceiptFacts> check_receipt(const Receipt& receipt);
 
 }  // namespace twinchain::ledger
