@@ -44,7 +44,9 @@ LinkBytes encode_link(const Link& link) {
   return out;
 }
 
-Hash256 link_hash(const Link& link) { return sha256(ByteView(encode_link(link))); }
+Hash256 link_hash(const Link& link) {
+  return sha256(ByteView(encode_link(link)));
+}
 
 Bytes link_signing_message(const Hash256& link_hash) {
   Bytes message;
@@ -69,7 +71,7 @@ Bytes encode_link_body(const SignedLink& link) {
   return body;
 }
 
-Result<SignedLink> parse_link_frame(const FrameHeader& header, ByteView body) {
+Result<SignedLink> parse_link_body(ByteView body) {
   if (body.size() != link_body_size) {
     return fail(ExitCode::malformed, "link has " + decimal(std::uint64_t{body.size()}) +
                                          " bytes instead of " +
@@ -104,8 +106,15 @@ Result<SignedLink> parse_link_frame(const FrameHeader& header, ByteView body) {
     return fail(ExitCode::malformed,
                 "link of version " + decimal(std::uint64_t{link.version}) + " is not known");
   }
-  if ((link.flags & ~link_lost_window) != 0) return fail(ExitCode::malformed, "link has unknown flags");
-  FrameHeader expected = link_frame_header(link);
+  if ((link.flags & ~link_lost_window) != 0)
+    return fail(ExitCode::malformed, "link has unknown flags");
+  return out;
+}
+
+Result<SignedLink> parse_link_frame(const FrameHeader& header, ByteView body) {
+  auto out = parse_link_body(body);
+  if (!out) return out;
+  FrameHeader expected = link_frame_header(out->link);
   expected.flags = header.flags & flag_critical;
   expected.body_size = header.body_size;
   expected.body_crc = header.body_crc;
