@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "twinchain/record/column_encoder.hpp"
@@ -94,6 +95,11 @@ class WindowBuilder {
 
   [[nodiscard]] std::uint64_t rows() const { return row_; }
   [[nodiscard]] std::uint64_t rejected_rows() const { return counters_.rejected; }
+  /// Largest event time of the rows held; nothing without rows. Where --clock data ends a window
+  /// that the end of the input or the size limit closes.
+  [[nodiscard]] std::optional<std::int64_t> last_event_ns() const {
+    return row_ == 0 ? std::nullopt : std::optional(last_event_ns_);
+  }
   /// Uncompressed size of what is held: 8 bytes a row (time) and value, 8 more and its bytes for a
   /// string, 4 more in channels that do not have a value in every row, and rejects as in their
   /// frame. The caller closes the window before this passes its limit, which is at most
