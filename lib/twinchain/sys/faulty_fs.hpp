@@ -1,4 +1,5 @@
-// File systems for tests: one in memory that knows what a power cut leaves, one that fails. Floor 1.
+// File systems for tests: one in memory that knows what a power cut leaves, one that fails.
+// Floor 1.
 //
 // A test runs its work once to count the write-like operations, then once for each of them with a
 // fault there, reboots, and looks at what is left:
@@ -62,16 +63,18 @@ class MemoryFs final : public Fs {
 
  private:
   friend class FaultyFs;
+  /// What a failed sync does to the dirty bytes of a file.
+  void lose_unsynced(const std::string& path);
   struct State;
   std::shared_ptr<State> state_;
 };
 
 enum class FaultKind {
   none,
-  error,          ///< this one operation fails with error_number
-  error_for_good, ///< this operation and every write-like one after it
-  kill,           ///< SIGKILL inside this operation: all that follows fails, nothing unsynced is lost
-  power_cut       ///< the same, and reboot() loses what was not synced; needs a MemoryFs beneath
+  error,           ///< this one operation fails with error_number
+  error_for_good,  ///< this operation and every write-like one after it
+  kill,      ///< SIGKILL inside this operation: all that follows fails, nothing unsynced is lost
+  power_cut  ///< the same, and reboot() loses what was not synced; needs a MemoryFs beneath
 };
 
 struct Fault {

@@ -158,14 +158,15 @@ class RealFs final : public Fs {
   }
 
   Status make_folders(const std::string& folder) override {
-    if (::mkdir(folder.c_str(), 0755) == 0) return {};
+    // A new folder is durable before anything is put into it.
+    if (::mkdir(folder.c_str(), 0755) == 0) return sync_folder(parent_folder(folder));
     if (errno == ENOENT) {
       const std::string parent = parent_folder(folder);
       if (parent == folder || parent.empty()) {
         return std::unexpected(errno_error(about("cannot make folder", folder), ENOENT));
       }
       TWINCHAIN_TRY(make_folders(parent));
-      if (::mkdir(folder.c_str(), 0755) == 0) return {};
+      if (::mkdir(folder.c_str(), 0755) == 0) return sync_folder(parent);
     }
     struct stat info{};
     if (errno == EEXIST && ::stat(folder.c_str(), &info) == 0) {

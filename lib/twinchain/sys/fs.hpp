@@ -52,7 +52,7 @@ class Fs {
   virtual Result<bool> exists(const std::string& path) = 0;
   /// Names of the entries of a folder, without "." and "..", sorted.
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
-  /// Makes a folder and its parents; fine when it is there.
+  /// Makes a folder and its parents, durably; fine when it is there.
   virtual Status make_folders(const std::string& folder) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
