@@ -245,7 +245,9 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
     auto have = fill(whole + frame_header_size, false);
     if (!have) return pass(have);
     const bool next_is_sound = starts_well(buffered().subspan(whole));
-    return resynchronise("body crc mismatch", header, next_is_sound ? whole : 1);
+    auto damage = resynchronise("body crc mismatch", header, next_is_sound ? whole : 1);
+    if (damage && next_is_sound) damage->frame = std::move(event.frame);
+    return damage;
   }
   if (done > buffered_part) {
     buffer_.clear();

@@ -34,7 +34,9 @@ enum class StreamEventKind {
 
 struct StreamEvent {
   StreamEventKind kind = StreamEventKind::finished;
-  Frame frame;                   ///< frame
+  /// frame. Of a damage event too, when only the body is damaged and its size can be believed (what
+  /// follows it is sound): so that a reader can say which part of it is damaged. Else empty.
+  Frame frame;
   std::uint64_t offset = 0;      ///< all kinds: where in the input
   std::uint64_t size_bytes = 0;  ///< damage, truncated: how many bytes are lost
   std::string message;           ///< damage, truncated: "body crc mismatch", ...
