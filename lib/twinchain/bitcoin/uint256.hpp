@@ -42,8 +42,6 @@ class UInt256 {
   [[nodiscard]] bool is_zero() const { return bit_length() == 0; }
 
  private:
-  [[nodiscard]] bool bit(unsigned index) const { return (limbs_[index / 64] >> (index % 64)) & 1; }
-
   std::array<std::uint64_t, 4> limbs_{};  // least significant first
 };
 
