@@ -45,7 +45,7 @@ Result<record::Leaf> read_leaf(ByteCursor& in, ByteView body) {
 Result<std::uint32_t> walk_slice(ByteView body, const std::function<void(const SliceLeaf&)>& each) {
   ByteCursor in(body);
   const auto count = in.read_le<std::uint32_t>();
-  if (count == 0 || count > in.remaining() / hidden_leaf_size) {
+  if (count == 0 || count > record::max_leaves || count > in.remaining() / hidden_leaf_size) {
     return malformed("claims " + decimal(std::uint64_t{count}) + " leaves");
   }
   for (std::uint32_t i = 0; i < count; ++i) {

@@ -102,6 +102,9 @@ Result<std::vector<Leaf>> parse_leaves(ByteView body, bool check_crc) {
     leaf.bytes = body.subspan(at, leaf_head_size + size);
     leaf.payload = leaf.bytes.subspan(leaf_head_size);
     if (check_crc) leaf.crc_ok = crc32c(leaf.payload) == load_le<std::uint32_t>(&body[at + 8]);
+    if (leaves.size() == max_leaves) {
+      return fail(ExitCode::malformed, "more leaves than a frame may have");
+    }
     leaves.push_back(leaf);
     at += leaf.bytes.size();
   }

@@ -19,6 +19,8 @@ namespace twinchain::record {
 
 using Seed = std::array<std::uint8_t, 32>;
 inline constexpr std::size_t leaf_head_size = 12;
+/// Bounds what a reader keeps of a frame: two leaves for each channel there may be, and some.
+inline constexpr std::size_t max_leaves = 200'016;
 
 enum class LeafType : std::uint16_t {
   header = 1,        ///< DataHeader, always and only leaf 0

@@ -1,0 +1,61 @@
+// The part of an audit that a frame allows by itself: done on worker threads. Floor 4, internal.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "twinchain/chain/link.hpp"
+#include "twinchain/record/data_frame.hpp"
+#include "twinchain/stream/reader.hpp"
+
+namespace twinchain::chain {
+
+/// An event of the stream with all that could be said of it alone.
+struct CheckedFrame {
+  StreamEvent event;
+  std::uint32_t input = 0;
+
+  /// Structure of the body, when its type is known.
+  std::optional<Error> error;
+  /// In which the frame header and the sealed or signed content differ.
+  bool other_source = false;
+  bool other_sequence = false;
+  bool other_window = false;
+
+  /// Root of DATA and SLICE, digest of SCHEMA and REJECT, hash of LINK.
+  Hash256 hash{};
+  std::optional<record::DataHeader> data;  ///< DATA, SLICE
+  std::uint32_t leaf_count = 0;            ///< DATA, SLICE
+  std::uint32_t shown_leaves = 0;          ///< SLICE
+  std::optional<SignedLink> link;
+  bool signature_ok = false;
+  /// SCHEMA.
+  std::string source_name;
+  std::shared_ptr<std::vector<std::string>> channels;
+
+  [[nodiscard]] const FrameHeader& header() const { return event.frame.header; }
+  [[nodiscard]] bool is_frame() const { return event.kind == StreamEventKind::frame; }
+  /// Whose frame it is: what is sealed or signed counts, not the frame header.
+  [[nodiscard]] Id128 source() const;
+  [[nodiscard]] std::uint64_t sequence() const;
+};
+
+/// Fills the members that follow `input`. Thread-safe.
+void check_frame(CheckedFrame& frame);
+
+/// Where in a DATA body the damage is, as far as the CRCs of its leaves tell.
+struct DamagePlace {
+  /// Channels, as names or "channel 7"; "(time)" and "(header)" for the other leaves.
+  std::vector<std::string> channels;
+  std::size_t columns = 0;  ///< value columns that were seen
+  /// For the message: "in bytes 1024 to 2047 of the frame", "in its seed", …
+  std::string text;
+  /// The first and last byte of the damaged leaf in the body, when it is one.
+  std::optional<std::size_t> first_byte;
+  std::size_t last_byte = 0;
+};
+DamagePlace find_damage(ByteView body, const std::vector<std::string>* channel_names);
+
+}  // namespace twinchain::chain
