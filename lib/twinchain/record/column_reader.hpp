@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "twinchain/record/column_format.hpp"
 #include "twinchain/record/data_frame.hpp"
 #include "twinchain/record/schema.hpp"
 
@@ -22,8 +23,8 @@ struct Column {
   [[nodiscard]] std::size_t size() const;
 };
 
-/// Decoded size is bounded before anything is allocated: at most 16 Mi rows and 1 GiB a column
-/// are believed, and no more than the stored bytes can honestly hold.
+/// Decoded size is bounded before anything is allocated: at most max_window_rows values and
+/// max_window_size bytes (column_format.hpp) a column are believed.
 Result<std::vector<std::int64_t>> decode_time_column(ByteView payload);
 Result<Column> decode_value_column(ByteView payload);
 /// The channel index of a value column without decoding it.
@@ -35,7 +36,8 @@ struct Window {
   std::vector<std::int64_t> times_ns;
   std::vector<Column> columns;
 };
-/// Decodes the leaves it knows; columns are checked against header.rows and the schema.
+/// Decodes the leaves it knows. Columns are checked against header.rows and the schema and are in
+/// ascending order of channels; all columns together are at most max_window_size.
 Result<Window> decode_window(const FrameHeader& header, ByteView body, const Schema& schema);
 
 }  // namespace twinchain::record

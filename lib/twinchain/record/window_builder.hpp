@@ -146,8 +146,7 @@ class WindowBuilder {
 
   void put_word(std::uint32_t channel, ValueType type, std::uint64_t word) {
     Slot& slot = slots_[channel];
-    if (slot.next_row == row_ && slot.count < slot.fast_limit &&
-        slot.type == type) [[likely]] {
+    if (slot.next_row == row_ && slot.count < slot.fast_limit && slot.type == type) [[likely]] {
       slot.words[slot.count++] = word;
       slot.next_row = row_ + 1;
       touched_[touched_count_++] = channel;
