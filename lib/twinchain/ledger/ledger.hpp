@@ -5,6 +5,7 @@
 // transaction again instead of a second one.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,9 @@ struct LedgerOptions {
   /// dir: nobody else mines there, so broadcast() and status() mine what is missing for a
   /// transaction to be this deep (1: its own block only). 0: status() never writes.
   std::uint32_t dir_blocks_per_anchor = 0;
+  /// RPC: a call that is under way ends with ExitCode::peer soon after this becomes true. Must
+  /// outlive the ledger.
+  const std::atomic<bool>* cancel = nullptr;
 };
 
 struct Tip {
@@ -66,6 +70,9 @@ class Ledger {
  public:
   virtual ~Ledger() = default;
   virtual Result<Tip> tip() = 0;
+  /// Finds out early what would keep prepare() from working for good: no such wallet, no keys in
+  /// it, locked. That there is no money in it yet is no error.
+  virtual Status ready_to_publish() { return {}; }
   virtual Result<Prepared> prepare(ByteView payload) = 0;
   /// Fine when the ledger has the transaction already. `fee_too_low` is set when it was refused for
   /// its fee.
