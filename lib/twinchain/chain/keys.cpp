@@ -322,6 +322,17 @@ Result<PublicKeyFile> read_public_key(Fs& fs, const std::string& path) {
   return key;
 }
 
+Result<PublicKeyFile> read_public_part(Fs& fs, const std::string& path) {
+  auto text = read_whole_file(fs, path, max_public_file_bytes);
+  if (!text) return pass(text);
+  const bool is_secret = as_text(*text).starts_with(secret_title);
+  wipe(*text);
+  if (!is_secret) return read_public_key(fs, path);
+  auto secret = read_secret_key(fs, path);
+  if (!secret) return pass(secret);
+  return PublicKeyFile{secret->name, {public_epoch(*secret)}};
+}
+
 std::string secret_key_path(const std::string& name_or_path) {
   return with_suffix(name_or_path, ".key");
 }
@@ -361,7 +372,9 @@ Result<PublicKeyFile> create_key_files(Fs& fs, const std::string& name_or_path,
   return published;
 }
 
-Result<Rotation> rotate_key_files(Fs& fs, const std::string& name_or_path) {
+Result<Rotation> rotate_key_files(
+    Fs& fs, const std::string& name_or_path,
+    const std::function<Status(const PublicKeyFile::Epoch&)>& may_rotate) {
   const std::string key_path = secret_key_path(name_or_path);
   const std::string public_path = public_key_path(name_or_path);
   auto secret = read_secret_key(fs, key_path);
@@ -383,6 +396,7 @@ Result<Rotation> rotate_key_files(Fs& fs, const std::string& name_or_path) {
       break;
     case Agreement::same: {
       if (secret->epoch == 0xffff'ffff) return fail(ExitCode::usage, "no epoch is left");
+      if (may_rotate) TWINCHAIN_TRY(may_rotate(public_epoch(*secret)));
       TWINCHAIN_TRY(erase_leftovers(fs, key_path));
       auto old_file = fs.open(key_path, OpenMode::read_write);
       if (!old_file) return pass(old_file);

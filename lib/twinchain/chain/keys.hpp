@@ -4,6 +4,7 @@
 // hash every link commits. Copies of secrets that these functions make in memory are wiped.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,8 @@ PublicKeyFile::Epoch public_epoch(const SecretKeyFile& key);
 /// Refuses a file that others can read (ExitCode::usage), malformed text (ExitCode::malformed).
 Result<SecretKeyFile> read_secret_key(Fs& fs, const std::string& path);
 Result<PublicKeyFile> read_public_key(Fs& fs, const std::string& path);
+/// The public part of a key file of either kind; of a secret key that is its one epoch.
+Result<PublicKeyFile> read_public_part(Fs& fs, const std::string& path);
 /// The same from text; messages name the line and no secret.
 Result<SecretKeyFile> parse_secret_key(ByteView text);
 Result<PublicKeyFile> parse_public_key(ByteView text);
@@ -80,7 +83,10 @@ struct Rotation {
 /// lacks after a crash between the two is in NAME.key, and the next call finishes. The old
 /// secret's bytes are then overwritten in place (see twin-key(1) for what that can promise).
 /// NAME.lock keeps two rotations apart. Refuses when the two files do not belong together
-/// (ExitCode::refuted).
-Result<Rotation> rotate_key_files(Fs& fs, const std::string& name_or_path);
+/// (ExitCode::refuted). `may_rotate`, when given, is asked first whether the present epoch may
+/// end; not so when there is only an interrupted rotation to finish.
+Result<Rotation> rotate_key_files(
+    Fs& fs, const std::string& name_or_path,
+    const std::function<Status(const PublicKeyFile::Epoch&)>& may_rotate = {});
 
 }  // namespace twinchain::chain
