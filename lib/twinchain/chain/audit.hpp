@@ -64,7 +64,8 @@ struct AuditOptions {
   FindBlock find_block;
   /// Threads that hash and check signatures; 0: the caller's own.
   unsigned threads = 2;
-  /// Links that are remembered for anchors and repetitions, all sources together: 104 bytes each.
+  /// Links that are remembered for anchors and repetitions, all sources together: about 110 bytes
+  /// each.
   std::size_t remembered_links = 131'072;
 };
 
