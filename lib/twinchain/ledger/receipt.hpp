@@ -20,6 +20,10 @@ namespace twinchain::ledger {
 /// OP_RETURN payload: "TWIN", version 1, then the 32 bytes of a link hash.
 inline constexpr std::array<std::uint8_t, 5> anchor_tag{'T', 'W', 'I', 'N', 0x01};
 Bytes anchor_payload(const Hash256& link_hash);
+/// What takes the link hash's place in the payload for a fleet: SHA256(0x02 || u64 size || root),
+/// with the RFC 6962 root over the link hashes as leaf data. The size is in it because an audit
+/// path alone does not fix it.
+Hash256 fleet_hash(const Hash256& root, std::uint64_t size);
 
 struct Receipt {
   std::uint32_t network_magic = 0;
