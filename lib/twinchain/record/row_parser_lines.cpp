@@ -1,0 +1,234 @@
+#include "twinchain/record/row_parser_lines.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "twinchain/base/crc32c.hpp"
+#include "twinchain/base/text.hpp"
+
+namespace twinchain::record {
+namespace {
+
+constexpr std::string_view state_magic = "twinrow1";
+
+}  // namespace
+
+void append_text(Bytes& out, std::string_view text) {
+  append_le(out, static_cast<std::uint32_t>(text.size()));
+  append(out, text);
+}
+
+std::string read_text(ByteCursor& in) {
+  const auto size = in.read_le<std::uint32_t>();
+  return std::string(as_text(in.read_view(size)));
+}
+
+Bytes seal_state(RowFormat format, ByteView content) {
+  Bytes out;
+  append(out, state_magic);
+  append_le(out, static_cast<std::uint8_t>(format));
+  append(out, content);
+  append_le(out, crc32c(out));
+  return out;
+}
+
+std::optional<ByteView> open_state(RowFormat format, ByteView saved) {
+  const std::size_t head = state_magic.size() + 1;
+  if (saved.size() < head + 4) return std::nullopt;
+  const ByteView sealed = saved.first(saved.size() - 4);
+  if (load_le<std::uint32_t>(saved.data() + sealed.size()) != crc32c(sealed) ||
+      as_text(sealed.first(state_magic.size())) != state_magic ||
+      sealed[state_magic.size()] != static_cast<std::uint8_t>(format)) {
+    return std::nullopt;
+  }
+  return sealed.subspan(head);
+}
+
+Status wrong_state() {
+  return fail(ExitCode::malformed, "the saved state of the parser does not fit its options");
+}
+
+LineParser::LineParser(const ParserOptions& options)
+    : options_(options), channels_(options.declared) {}
+
+LineParser::Extent LineParser::find_row(std::string_view input, bool /*give_up*/) const {
+  const void* const found = std::memchr(input.data(), '\n', input.size());
+  if (found == nullptr) return {.size = input.size()};
+  return {.size = static_cast<std::size_t>(static_cast<const char*>(found) - input.data()),
+          .line_end = 1};
+}
+
+LineParser::Kind LineParser::refuse(std::string fault) {
+  row_.fault = std::move(fault);
+  return Kind::refused;
+}
+
+std::string LineParser::place() const {
+  return "line " + decimal(line_) + " at byte " + decimal(offset_);
+}
+
+void LineParser::advance(ParseOutcome& outcome, std::size_t consumed, std::uint64_t lines) {
+  outcome.consumed += consumed;
+  offset_ += consumed;
+  line_ += lines;
+}
+
+Status LineParser::reject(std::string_view text, const char* why, WindowBuilder& builder,
+                          const ParseControl& control) {
+  std::string reason = why != nullptr ? std::string(why) : std::move(row_.fault);
+  if (control.strict) return fail(ExitCode::malformed, place() + ": " + reason);
+  builder.reject({.line = line_,
+                  .arrival_ns = control.arrival_ns,
+                  .reason = std::move(reason),
+                  .text = std::string(text)});
+  return {};
+}
+
+Status LineParser::cut_long_row(std::string_view rest, const Extent& extent, ParseOutcome& outcome,
+                                WindowBuilder& builder, const ParseControl& control) {
+  const std::size_t size = std::min(extent.size, options_.max_row_bytes);
+  const bool ends_here = size == extent.size && extent.line_end > 0;
+  if (size > 0) {
+    std::string why =
+        "row is longer than " + decimal(std::uint64_t{options_.max_row_bytes}) + " bytes";
+    if (cutting_) why += " (continued)";
+    TWINCHAIN_TRY(reject(rest.substr(0, size), why.c_str(), builder, control));
+  }
+  cutting_ = !ends_here;
+  advance(outcome, size + (ends_here ? extent.line_end : 0), ends_here ? 1 : 0);
+  return {};
+}
+
+bool LineParser::add_channels() {
+  for (const RowValues::Added& added : row_.added) {
+    RowValue& value = row_.values[added.value];
+    value.channel = channels_.find(added.name);
+    if (value.channel == no_channel) {
+      const auto channel = channels_.add(added.name, value.type, added.unit);
+      if (!channel) {
+        row_.fault = channel.error().message;
+        return false;
+      }
+      value.channel = *channel;
+    }
+    if (!channels_.take_in_row(value.channel)) {
+      row_.fault = quote_text(added.name) + " is given twice";
+      return false;
+    }
+  }
+  return true;
+}
+
+bool LineParser::put_row(WindowBuilder& builder) {
+  if (!row_.added.empty() && !add_channels()) return false;
+  builder.begin_row(row_.time_ns);
+  for (const RowValue& value : row_.values) {
+    switch (value.type) {
+      case ValueType::f64:
+        builder.put_f64(value.channel, value.f64);
+        break;
+      case ValueType::i64:
+        builder.put_i64(value.channel, value.i64);
+        break;
+      case ValueType::boolean:
+        builder.put_bool(value.channel, value.i64 != 0);
+        break;
+      case ValueType::string:
+        builder.put_string(value.channel, value.text);
+        break;
+    }
+  }
+  builder.end_row();
+  return true;
+}
+
+Result<bool> LineParser::take(std::string_view rest, const Extent& extent, ParseOutcome& outcome,
+                              WindowBuilder& builder, const ParseControl& control) {
+  std::string_view text = rest.substr(0, extent.size);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  std::string_view row = text;
+  if (rest.size() - text.size() < row_padding) {
+    padded_.assign(text);
+    padded_.append(row_padding, '\0');
+    row = std::string_view(padded_).substr(0, text.size());
+  }
+  row_.clear();
+  row_.time_ns = control.arrival_ns;
+  channels_.begin_row();
+  auto kind = take_row(row);
+  if (!kind) return pass(kind);
+  if (*kind == Kind::values) {
+    if (control.event_limit_ns && row_.time_ns >= *control.event_limit_ns) {
+      outcome.next_event_ns = row_.time_ns;
+      return false;
+    }
+    if (put_row(builder)) {
+      ++outcome.rows;
+    } else {
+      *kind = Kind::refused;
+    }
+  }
+  if (*kind == Kind::refused) TWINCHAIN_TRY(reject(text, nullptr, builder, control));
+  advance(outcome, extent.size + extent.line_end, extent.lines);
+  return true;
+}
+
+Result<ParseOutcome> LineParser::parse(ByteView input, bool at_end, WindowBuilder& builder,
+                                       const ParseControl& control) {
+  if (channels_.attach(builder)) forget_channels();
+  const std::string_view text = as_text(input);
+  ParseOutcome outcome;
+  while (outcome.consumed < text.size()) {
+    if (control.max_raw_bytes != 0 && builder.raw_size_bytes() >= control.max_raw_bytes) {
+      outcome.stopped_by_size = true;
+      break;
+    }
+    const std::string_view rest = text.substr(outcome.consumed);
+    // The longest row, its line end and one byte more: enough to know that a row is too long.
+    const std::string_view window = rest.substr(0, options_.max_row_bytes + 3);
+    const bool full = window.size() > options_.max_row_bytes;
+    const Extent extent =
+        cutting_ ? LineParser::find_row(window, false) : find_row(window, full || at_end);
+    const bool ends_in_return = extent.size > 0 && window[extent.size - 1] == '\r';
+    if (cutting_ || extent.size > options_.max_row_bytes + (ends_in_return ? 1 : 0)) {
+      if (extent.line_end == 0 && !full && !at_end) break;
+      TWINCHAIN_TRY(cut_long_row(rest, extent, outcome, builder, control));
+      continue;
+    }
+    if (extent.quote_open) {
+      TWINCHAIN_TRY(reject(rest.substr(0, extent.size), "a quote is not closed", builder, control));
+      advance(outcome, extent.size + extent.line_end, 1);
+      continue;
+    }
+    if (extent.line_end == 0 && !at_end) break;
+    const auto taken = take(rest, extent, outcome, builder, control);
+    if (!taken) return std::unexpected(taken.error());
+    if (!*taken) break;
+  }
+  return outcome;
+}
+
+Bytes LineParser::save() const {
+  Bytes content;
+  append_le(content, static_cast<std::uint8_t>(cutting_ ? 1 : 0));
+  append_le(content, line_);
+  append_le(content, offset_);
+  save_state(content);
+  return seal_state(options_.format, content);
+}
+
+Status LineParser::restore(ByteView saved) {
+  const auto content = open_state(options_.format, saved);
+  if (!content) return wrong_state();
+  ByteCursor in(*content);
+  const auto cutting = in.read_le<std::uint8_t>();
+  const auto line = in.read_le<std::uint64_t>();
+  const auto offset = in.read_le<std::uint64_t>();
+  if (!in.ok() || cutting > 1 || !restore_state(in) || !in.at_end()) return wrong_state();
+  cutting_ = cutting == 1;
+  line_ = line;
+  offset_ = offset;
+  return {};
+}
+
+}  // namespace twinchain::record
