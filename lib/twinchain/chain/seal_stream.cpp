@@ -21,7 +21,7 @@ namespace twinchain::chain {
 namespace {
 
 /// Frames held in memory besides the one that is being read.
-constexpr std::uint64_t memory_limit_bytes = std::uint64_t{32} << 20;
+constexpr std::uint64_t memory_limit_bytes = std::uint64_t{24} << 20;
 constexpr std::uint64_t batch_limit_bytes = std::uint64_t{8} << 20;
 constexpr std::size_t batch_limit_links = 4'096;
 constexpr std::uint64_t batch_limit_ns = 20'000'000;

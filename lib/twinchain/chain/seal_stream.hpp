@@ -31,7 +31,7 @@ struct SealStreamOptions {
 /// before it has been sealed and written; refusals of the Sealer: ExitCode::refuted;
 /// stopped by stop_fd: ExitCode::loss. Does not own the descriptors.
 ///
-/// Memory: at most 48 MiB of frames.
+/// Memory: at most 40 MiB of frames.
 Status seal_stream(ChainState& state, Sealer& sealer, Clock& clock,
                    const SealStreamOptions& options);
 
