@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view first_line = "twinchain anchor 1";
 constexpr std::string_view file_ending = ".anchor";
-constexpr std::string_view lock_name = "lock";
+constexpr std::string_view lock_name = "anchor.lock";
 constexpr std::uint64_t max_file_size = std::uint64_t{8} * 1024 * 1024;
 constexpr std::size_t emitted_kept_per_source = 16;
 

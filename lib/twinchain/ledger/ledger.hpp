@@ -77,6 +77,8 @@ class Ledger {
   /// Fine when the ledger has the transaction already. `fee_too_low` is set when it was refused for
   /// its fee.
   virtual Status broadcast(const Prepared& transaction, bool* fee_too_low) = 0;
+  /// It will not be sent any more: what it would have spent is free again.
+  virtual void abandon(const Prepared& /*transaction*/) {}
   virtual Result<TransactionStatus> status(const Hash256& txid) = 0;
   /// The same payload with a higher fee, spending at least one of the same inputs, so that only
   /// one of both can ever be in the chain.

@@ -89,14 +89,18 @@ class RpcLedger final : public Ledger {
                     "the node takes no more unconfirmed transactions of the wallet: " +
                         sent->reason);
       case Outcome::fee_too_high:
-        release_inputs(transaction.raw_transaction);
         return fail(ExitCode::usage, "the fee is too high for the node: " + sent->reason,
                     "give a lower --fee-rate; it is in satoshi per vbyte");
       case Outcome::refused:
         break;
     }
-    release_inputs(transaction.raw_transaction);
     return fail(ExitCode::refuted, "the node refuses the transaction: " + sent->reason);
+  }
+
+  void abandon(const Prepared& transaction) override {
+    if (const auto parsed = bitcoin::parse_transaction(transaction.raw_transaction)) {
+      (void)node_.lock_outputs(spent_by(*parsed), false);  // a restart of the node does it too
+    }
   }
 
   Result<TransactionStatus> status(const Hash256& txid) override {
@@ -310,12 +314,6 @@ class RpcLedger final : public Ledger {
     if (!parsed) parsed = bitcoin::parse_transaction(raw, bitcoin::TxEncoding::no_witness);
     if (!parsed) parsed.error().message = "node's answer: " + parsed.error().message;
     return parsed;
-  }
-
-  void release_inputs(ByteView raw_transaction) {
-    if (const auto parsed = bitcoin::parse_transaction(raw_transaction)) {
-      (void)node_.lock_outputs(spent_by(*parsed), false);  // the wallet forgets them at a restart
-    }
   }
 
   std::string family_;
