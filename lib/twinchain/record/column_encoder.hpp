@@ -5,15 +5,22 @@
 #include <span>
 
 #include "twinchain/base/buffer.hpp"
-#include "twinchain/record/column_format.hpp"
+#include "twinchain/record/column_blocks.hpp"
 #include "twinchain/record/schema.hpp"
 
 namespace twinchain::record {
 
-/// What is remembered of a channel from one window to the next, so that the choice of encoding
-/// is paid for seldom. A fresh one is always right.
+/// What is remembered of a channel from one window to the next, so that encodings are compared
+/// seldom and not in each window. A fresh one is always right.
 struct ColumnMemory {
-  std::uint8_t encoding = 0;  ///< 0: nothing is known
+  bool chosen = false;
+  ColumnEncoding encoding = ColumnEncoding::plain;
+  std::uint8_t digits = 0;  ///< decimal
+  /// Windows until encodings are compared again.
+  std::uint16_t windows_left = 0;
+  IntegerPlan plan;
+  /// Of the first window with this choice; 0 before it.
+  float bytes_per_value = 0;
 };
 
 /// The values of one channel in one window.

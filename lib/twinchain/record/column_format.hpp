@@ -41,6 +41,7 @@ enum class BlockKind : std::uint8_t {
 /// First byte of an integer block: difference order in bits 0-1, then flags.
 inline constexpr std::uint8_t integers_order_mask = 3;
 inline constexpr std::uint8_t integers_zigzag = 4;
+inline constexpr std::uint8_t integers_rice = 8;  ///< instead of byte planes
 inline constexpr unsigned max_difference_order = 2;
 
 /// value_column payload: u32 channel, u8 type, u8 encoding, u8 presence, u8 zero, u32 count.
