@@ -77,14 +77,16 @@ void AnchorEngine::see_anchor(const Receipt& receipt) {
 
 void AnchorEngine::end_input() {
   input_ended_ = true;
-  if (unpublished() > 0) batch_due_ns_ = clock_.monotonic_ns();
+  if (unpublished() > 0 || batch_pending()) batch_due_ns_ = clock_.monotonic_ns();
   retry_due_ns_ = 0;
 }
 
 std::size_t AnchorEngine::unpublished() const {
   return static_cast<std::size_t>(
       std::count_if(chains_.begin(), chains_.end(),
-                    [this](const auto& entry) { return !is_published(entry.second); }));
+                    [this](const auto& entry) {
+                      return sources_.contains(entry.first.source) && !is_published(entry.second);
+                    }));
 }
 
 std::size_t AnchorEngine::outstanding() const {
@@ -98,7 +100,9 @@ std::size_t AnchorEngine::outstanding() const {
 std::vector<std::string> AnchorEngine::describe_outstanding() const {
   std::vector<std::string> lines;
   for (const auto& [key, chain] : chains_) {
-    if (!is_published(chain)) lines.push_back(describe_link(chain.newest) + " is not published");
+    if (sources_.contains(key.source) && !is_published(chain)) {
+      lines.push_back(describe_link(chain.newest) + " is not published");
+    }
   }
   for (const Hash256& hash : pending_in_order()) {
     const AnchorRecord& record = *journal_.find(hash);
@@ -400,7 +404,11 @@ Status AnchorEngine::replace(const AnchorRecord& given) {
   watches_.erase(link.hash);
   const auto [at, is_new] = chains_.try_emplace(ChainKey{link.header.source, link.record});
   if (is_new) at->second = Chain{link, std::nullopt, false};
-  if (!is_published(at->second)) batch_due_ns_ = clock_.monotonic_ns();
+  if (!is_published(at->second)) {
+    // Not at once while links come: the newest one is to be published, and may not be known yet.
+    batch_due_ns_ = std::min(batch_due_ns_, clock_.monotonic_ns() +
+                                                (input_ended_ ? 0 : settings_.every_ns));
+  }
   return {};
 }
 

@@ -168,7 +168,10 @@ class Filter {
                 {[this](const LinkReference& link, ByteView receipt) {
                    return writer_.write_anchor(link, receipt);
                  },
-                 options.tell}) {
+                 [this](Notice notice, const std::string& line) {
+                   // What fails because we were told to stop is no news.
+                   if (!cancelled()) tell(notice, line);
+                 }}) {
     for (const auto& [hash, record] : journal.records()) {
       if (record.emitted) emitted_before_.insert(hash);
     }
@@ -205,6 +208,9 @@ class Filter {
     return std::unexpected(std::move(status.error()));
   }
   void tell(Notice notice, const std::string& line) const { options_.tell(notice, line); }
+  [[nodiscard]] bool cancelled() const {
+    return options_.cancel != nullptr && options_.cancel->load();
+  }
 
   /// One descriptor that becomes readable when the tool is to stop or the worker has ended.
   Status prepare_waiting() {
@@ -332,7 +338,7 @@ class Filter {
       }
       auto next = engine_.step();
       if (!next) {
-        if (options_.cancel == nullptr || !options_.cancel->load()) fatal_ = next.error();
+        if (!cancelled()) fatal_ = next.error();
         return;
       }
       std::uint64_t until = *next;

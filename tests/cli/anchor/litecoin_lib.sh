@@ -21,6 +21,7 @@ node_start() {
   node_pid=$!
   stop_on_exit "$node_pid"
   wait_for 30 node_answers || fail "litecoind does not start: $(tail -n 3 node.log)"
+  [ ! -e "$node_folder/regtest/wallets/w" ] || rpc loadwallet '["w"]' >/dev/null
 }
 node_answers() { [ "$(rpc getblockcount | jq -r .error)" = null ]; }
 
@@ -101,6 +102,16 @@ mempool_has() { [ "$(mempool_size)" = "$1" ]; }
 anchor_node() {
   anchor --ledger "litecoin:http://127.0.0.1:$node_port" \
     --cookie-file "$node_folder/regtest/.cookie" --wallet w "$@"
+}
+
+# anchor_start INPUT OUTPUT [OPTION...]: the same in the background; anchor_pid is its own.
+anchor_start() {
+  local input=$1 output=$2
+  shift 2
+  anchor --ledger "litecoin:http://127.0.0.1:$node_port" \
+    --cookie-file "$node_folder/regtest/.cookie" --wallet w "$@" <"$input" >"$output" 2>err &
+  anchor_pid=$!
+  stop_on_exit $anchor_pid
 }
 
 # frame_count FILE TYPE: frames of a type (5: ANCHOR) in a stream, counted by their headers.

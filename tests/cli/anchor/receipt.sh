@@ -10,10 +10,8 @@ fund_wallet
 "$links" --count 5 >b.twin
 
 # Three blocks are wanted and come one after the other.
-anchor_node --depth 3 <b.twin >c.twin 2>err &
-anchor_pid=$!
-stop_on_exit $anchor_pid
-wait_for 10 mempool_has 1 || fail "nothing was published"
+anchor_start b.twin c.twin --depth 3
+wait_for 30 mempool_has 1 || fail "nothing was published"
 mine 2
 sleep 2.5
 kill -0 $anchor_pid || fail "anchor did not wait for the third block"
