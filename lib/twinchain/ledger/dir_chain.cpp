@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t window_size = std::size_t{256} * 1024;
 // What one write can have left torn: the blocks of one anchor.
 constexpr std::uint64_t max_torn_size = 1'048'576;
-constexpr std::size_t end_record_size = 12;
+constexpr std::size_t durable_end_size = 8 + 32 + 4;
 
 std::uint32_t dir_magic() {
   static const std::uint32_t magic = network_by_name("dir")->magic;
@@ -64,6 +64,14 @@ struct DirChain::Window {
   [[nodiscard]] bool at_file_end() const { return offset + bytes.size() == file_size; }
 };
 
+Bytes encode_durable_end(const DurableEnd& end) {
+  Bytes bytes;
+  append_le(bytes, end.size_bytes);
+  append(bytes, end.block_hash);
+  append_le(bytes, crc32c(bytes));
+  return bytes;
+}
+
 DirChain::DirChain(Fs& fs, std::string folder) : fs_(fs), folder_(std::move(folder)) {}
 
 std::unexpected<Error> DirChain::damaged(std::uint64_t offset, std::string_view what) const {
@@ -83,6 +91,8 @@ Status DirChain::refresh() {
   auto file = fs_.open(blocks_path(), OpenMode::read);
   if (!file) return pass(file);
   file_ = std::move(*file);
+  // Before the size: it may only be behind.
+  read_durable_end();
   auto size = file_->size_bytes();
   if (!size) return pass(size);
   TWINCHAIN_TRY(check_unchanged(*size));
@@ -93,7 +103,7 @@ Status DirChain::refresh() {
 
 // The file may only have grown since the last time.
 Status DirChain::check_unchanged(std::uint64_t file_size) {
-  const std::uint64_t least = std::max(end_bytes_, durable_bytes());
+  const std::uint64_t least = std::max(end_bytes_, durable_.size_bytes);
   if (file_size < least) {
     std::string message = escape(blocks_path(), 400);
     message += ": cut: ";
@@ -187,6 +197,9 @@ Status DirChain::take(const bitcoin::Block& block, std::uint64_t offset, std::si
   if (height == 0 && block != dir_genesis()) {
     return fail(ExitCode::refuted, "not the genesis block of a dir: ledger");
   }
+  if (offset + record_size == durable_.size_bytes && hash != durable_.block_hash) {
+    return fail(ExitCode::refuted, "not the block that was there");
+  }
   index_.add(hash, height);
   for (const bitcoin::Transaction& transaction : block.transactions) {
     index_.add(bitcoin::txid(transaction), height);
@@ -207,7 +220,7 @@ Status DirChain::take(const bitcoin::Block& block, std::uint64_t offset, std::si
 // behind it.
 Result<bool> DirChain::is_torn_end(std::uint64_t file_size) {
   const std::uint64_t tail_size = file_size - end_bytes_;
-  if (end_bytes_ < durable_bytes()) return false;
+  if (end_bytes_ < durable_.size_bytes) return false;
   Bytes tail(static_cast<std::size_t>(std::min(tail_size, max_torn_size)));
   std::uint64_t zeros_from = end_bytes_;
   bool all_zero = true;
@@ -228,11 +241,15 @@ Result<bool> DirChain::is_torn_end(std::uint64_t file_size) {
   return true;
 }
 
-std::uint64_t DirChain::durable_bytes() {
-  auto bytes = read_whole_file(fs_, end_path(), end_record_size);
-  if (!bytes || bytes->size() != end_record_size) return 0;
-  if (load_le<std::uint32_t>(bytes->data() + 8) != crc32c(ByteView(*bytes).first(8))) return 0;
-  return load_le<std::uint64_t>(bytes->data());
+void DirChain::read_durable_end() {
+  durable_ = {};
+  const auto bytes = read_whole_file(fs_, end_path(), durable_end_size);
+  if (!bytes || bytes->size() != durable_end_size) return;
+  ByteCursor cursor(*bytes);
+  DurableEnd end;
+  end.size_bytes = cursor.read_le<std::uint64_t>();
+  end.block_hash = cursor.read_array<32>();
+  if (encode_durable_end(end) == *bytes) durable_ = end;
 }
 
 Result<bitcoin::Block> DirChain::read_block(std::uint32_t height) {

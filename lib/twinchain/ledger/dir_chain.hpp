@@ -2,9 +2,11 @@
 //
 //   blocks.dat  magic u32, size u32, block; again and again, as Bitcoin's blk*.dat. The end may be
 //               torn or zeros after a crash.
-//   blocks.end  u64: how many bytes of blocks.dat were durable at some time; u32: CRC-32C of that.
-//               What is damaged below it is damage, what is damaged above it is a torn end. It is
-//               a help only: without it everything works, but for that distinction.
+//   blocks.end  u64: how many bytes of blocks.dat were durable at some time; hash of the block that
+//               ends there; u32: CRC-32C of both. What is damaged below it is damage, what is
+//               damaged above it is a torn end. It is a help only: without it everything works, but
+//               for that distinction, and for changes of the last header that meet the trivial
+//               target again.
 //   lock        held while a block is written
 //
 // Everything read is checked as untrusted: bounds, linkage, proof of work, Merkle root, times,
@@ -26,6 +28,13 @@ struct TransactionPosition {
   std::uint32_t height = 0;
   std::uint32_t index = 0;  ///< in the block
 };
+
+/// The content of blocks.end.
+struct DurableEnd {
+  std::uint64_t size_bytes = 0;
+  Hash256 block_hash{};
+};
+Bytes encode_durable_end(const DurableEnd& end);
 
 /// Not thread-safe. Several processes may read one ledger while one of them writes.
 class DirChain {
@@ -65,7 +74,7 @@ class DirChain {
   Result<bool> read_record(Window& window);
   Status take(const bitcoin::Block& block, std::uint64_t offset, std::size_t record_size);
   Result<bool> is_torn_end(std::uint64_t file_size);
-  std::uint64_t durable_bytes();
+  void read_durable_end();
   std::unexpected<Error> damaged(std::uint64_t offset, std::string_view what) const;
 
   Fs& fs_;
@@ -78,6 +87,7 @@ class DirChain {
   MedianTime median_time_;
   std::uint64_t end_bytes_ = 0;
   std::uint64_t torn_bytes_ = 0;
+  DurableEnd durable_;
 };
 
 }  // namespace twinchain::ledger

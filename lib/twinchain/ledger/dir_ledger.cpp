@@ -5,7 +5,6 @@
 #include <deque>
 #include <thread>
 
-#include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/bitcoin/merkle_branch.hpp"
 #include "twinchain/bitcoin/script.hpp"
@@ -93,6 +92,14 @@ class RealDirLedger final : public DirLedger {
     std::vector<Transaction> transactions;
     transactions.push_back(std::move(*transaction));
     return write_blocks(std::max(options_.dir_blocks_per_anchor, 1U), std::move(transactions));
+  }
+
+  void abandon(const Prepared& prepared) override {
+    auto transaction = bitcoin::parse_transaction(prepared.raw_transaction);
+    if (!transaction || !chain_.refresh()) return;
+    if (auto position = chain_.find_transaction(prepared.txid); !position || *position) return;
+    if (!check_spendable(*transaction)) return;
+    for (const bitcoin::TxIn& input : transaction->inputs) add_coin(input.previous_output);
   }
 
   Result<TransactionStatus> status(const Hash256& txid) override {
@@ -267,10 +274,14 @@ class RealDirLedger final : public DirLedger {
       (void)(*file)->truncate(end);
       return status;
     }
-    note_durable(end + records.size());
-    coins_.insert(coins_.end(), coins.begin(), coins.end());
-    while (coins_.size() > max_spare_coins) coins_.pop_front();
+    note_durable({end + records.size(), previous});
+    for (const OutPoint& coin : coins) add_coin(coin);
     return chain_.refresh();
+  }
+
+  void add_coin(const OutPoint& coin) {
+    coins_.push_back(coin);
+    if (coins_.size() > max_spare_coins) coins_.pop_front();
   }
 
   std::uint32_t next_time_s(const MedianTime& median) {
@@ -280,12 +291,9 @@ class RealDirLedger final : public DirLedger {
   }
 
   // A help for later readers (dir_chain.hpp): neither its failure nor its loss matters.
-  void note_durable(std::uint64_t size_bytes) {
-    Bytes record;
-    append_le(record, size_bytes);
-    append_le(record, crc32c(record));
+  void note_durable(const DurableEnd& end) {
     if (auto file = fs_.open(chain_.end_path(), OpenMode::create); file) {
-      (void)(*file)->pwrite(record, 0);
+      (void)(*file)->pwrite(encode_durable_end(end), 0);
     }
   }
 

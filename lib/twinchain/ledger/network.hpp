@@ -15,8 +15,9 @@ using bitcoin::ProofOfWork;
 
 /// Bitcoin-family networks are named by their P2P message-start bytes, read as a little-endian
 /// u32. Two have a number of our own instead: `dir:` ledgers, and Litecoin's regtest, which has
-/// the very bytes of Bitcoin's although its proof of work is another. Any two numbers here differ
-/// in eight bits or more, so that no small damage turns one network into another.
+/// the very bytes of Bitcoin's although its proof of work is another. Any two
+/// numbers differ in six bits or more, ours from all others in 16, so that no small damage turns
+/// one network into another.
 struct Network {
   std::uint32_t magic;
   /// "bitcoin", "bitcoin-testnet3", "bitcoin-testnet4", "bitcoin-signet", "bitcoin-regtest",
