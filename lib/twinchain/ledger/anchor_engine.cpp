@@ -369,7 +369,13 @@ Status AnchorEngine::bump(AnchorRecord record) {
                              to_hex_reversed(newest.txid));
       return {};
     }
-    if (!fee_too_low) return sent;
+    if (!fee_too_low) {
+      if (sent.error().code == ExitCode::peer) return sent;
+      // It was never in the ledger. (Litecoin's nodes replace nothing unless told to.)
+      record.transactions.pop_back();
+      TWINCHAIN_TRY(keep(journal_.put(record)));
+      return sent;
+    }
   }
   return fail(ExitCode::refuted, describe_link(record.link) + ": the fee is too low after " +
                                      decimal(std::uint64_t{record.transactions.size()}) +

@@ -5,7 +5,8 @@ source "$TWINCHAIN_SOURCE/tests/cli/lib.sh"
 # shellcheck source=tests/cli/anchor/litecoin_lib.sh
 source "$TWINCHAIN_SOURCE/tests/cli/anchor/litecoin_lib.sh"
 
-node_start
+# By default Litecoin's nodes replace nothing that is in their mempool; Bitcoin's do.
+node_start -mempoolreplacement=1
 fund_wallet
 fee_rate() { # of the only transaction in the mempool, in sat/vbyte
   rpc getmempoolentry "[\"$(rpc getrawmempool | jq -r '.result[0]')\"]" |
@@ -31,7 +32,7 @@ mine 1
 
 # Twelve blocks without it: the fee is raised, and only the replacement is left.
 "$links" --source lorry-2 >b.twin
-anchor_start b.twin c.twin --state state --fee-rate 1.1 --depth 1
+anchor_start b.twin c.twin -v --state state --fee-rate 1.1 --depth 1
 wait_for 30 mempool_has 1 || fail "nothing was published"
 before=$(rpc getrawmempool | jq -r '.result[0]')
 sleep 2
@@ -44,17 +45,41 @@ wait $anchor_pid || fail "exit $?"
 expect_anchors 1 c.twin
 expect_published 3
 
-# A coin too small to pay more from its change: the replacement takes a further one.
-rpc createwallet '["small"]' >/dev/null
-pay() { wallet_rpc sendtoaddress "[\"$(rpc_at wallet/small getnewaddress | jq -r .result)\",$1]" >/dev/null; }
-pay 0.00011 && pay 0.00011 && pay 0.00011
+# A node that replaces nothing: the transaction stays, and is mined in the end.
+node_stop
+node_start -mempoolreplacement=0
+"$links" --source lorry-4 >b.twin
+anchor_start b.twin c.twin -v --state state --fee-rate 1.1 --depth 1
+wait_for 30 mempool_has 1 || fail "nothing was published"
+sleep 2
+mine_empty 12
+wait_for 30 grep -q 'cannot raise the fee: the node refuses' err || fail "not tried: $(cat err)"
+mempool_has 1 || fail "not in the mempool any more"
 mine 1
-"$links" --source lorry-3 >b.twin
-anchor_small() { anchor --ledger "litecoin:http://127.0.0.1:$node_port" --cookie-file node/regtest/.cookie --wallet small "$@"; }
-expect_exit 7 anchor_small --state state --fee-rate 0.5 --no-wait <b.twin
-expect_stderr 'raised the fee to'
-[ "$(rpc getrawtransaction "[\"$(rpc getrawmempool | jq -r '.result[0]')\",true]" | jq '.result.vin | length')" -ge 1 ] || fail "inputs"
-mine 1
-expect_exit 0 anchor_small --state state --depth 1 <b.twin
-expect_anchors 1 out
+wait $anchor_pid || fail "exit $?"
+expect_anchors 1 c.twin
 expect_published 4
+
+# Coins too small to pay so much more from the change: the replacement takes further ones.
+rpc createwallet '["small"]' >/dev/null
+for _ in 1 2 3 4 5; do
+  wallet_rpc sendtoaddress "[\"$(rpc_at wallet/small getnewaddress | jq -r .result)\",0.00012]" >/dev/null
+done
+mine 1
+node_stop
+node_start -minrelaytxfee=0.001
+rpc loadwallet '["small"]' >/dev/null
+"$links" --source lorry-3 >b.twin
+anchor_small() {
+  anchor --ledger "litecoin:http://127.0.0.1:$node_port" --cookie-file node/regtest/.cookie \
+    --wallet small --state state "$@"
+}
+expect_exit 7 anchor_small --fee-rate 20 --no-wait <b.twin
+expect_stderr 'raised the fee to'
+mempool_has 1 || fail "not in the mempool"
+inputs=$(rpc getrawtransaction "[\"$(rpc getrawmempool | jq -r '.result[0]')\",true]" | jq '.result.vin | length')
+[ "$inputs" -ge 2 ] || fail "$inputs inputs"
+mine 1
+expect_exit 0 anchor_small --depth 1 <b.twin
+expect_anchors 1 out
+expect_published 5

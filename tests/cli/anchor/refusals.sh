@@ -33,9 +33,9 @@ kill $no_node
 rm -r node
 
 node_port=$(free_port)
-node_start -rpcuser=ann -rpcpassword=secret
 rpc() { curl -s --user ann:secret --data-binary "{\"method\":\"$1\",\"params\":${2:-[]}}" "http://127.0.0.1:$node_port/"; }
 wallet_rpc() { curl -s --user ann:secret --data-binary "{\"method\":\"$1\",\"params\":${2:-[]}}" "http://127.0.0.1:$node_port/wallet/w"; }
+node_start -rpcuser=ann -rpcpassword=secret
 with_file() {
   anchor --ledger "litecoin:http://127.0.0.1:$node_port" --credentials-file credentials \
     --timeout 3s --depth 1 "$@"
