@@ -36,7 +36,7 @@ struct Audit::State {
   std::vector<InputKind> kinds;
   bool too_many_sources = false;
   std::optional<FrameHeader> last_frame;  ///< for "after LINK frame 12"
-  std::function<void(std::uint64_t)> show_progress;
+  std::function<bool(std::uint64_t)> go_on;
   unsigned threads;
   OrderedPool<CheckedFrame> pool;
 };
@@ -165,8 +165,8 @@ Audit::Audit(AuditOptions options) : state_(std::make_unique<State>(std::move(op
 Audit::~Audit() = default;
 Audit::Audit(Audit&&) noexcept = default;
 
-void Audit::on_progress(std::function<void(std::uint64_t)> show) {
-  state_->show_progress = std::move(show);
+void Audit::on_progress(std::function<bool(std::uint64_t)> go_on) {
+  state_->go_on = std::move(go_on);
 }
 
 Status Audit::read(const std::string& name, StreamReader& reader, InputKind kind) {
@@ -193,13 +193,15 @@ Status Audit::read(const std::string& name, StreamReader& reader, InputKind kind
       return {};
     }
     const StreamEventKind event_kind = event->kind;
-    if (event_kind == StreamEventKind::finished || event_kind == StreamEventKind::stopped) break;
+    if (event_kind == StreamEventKind::finished) break;
+    if (event_kind == StreamEventKind::stopped || (state.go_on && !state.go_on(reader.offset()))) {
+      return fail(ExitCode::unproven, "stopped before the end of the input, nothing is proven");
+    }
     frame.event = std::move(*event);
     const std::uint64_t size = frame.event.frame.body.size();
     state.pool.put(std::move(frame), size);
     state.drain(max_in_flight_bytes, max_in_flight);
     while (auto done = state.pool.try_pop()) state.take(*done);
-    if (state.show_progress) state.show_progress(reader.offset());
   }
   state.drain(0, 0);
   state.report.input_bytes.back() = reader.offset();

@@ -162,8 +162,9 @@ class Audit {
   /// `name` is for messages. An error is one of the operating system's; all that is wrong with the
   /// input itself is a finding.
   Status read(const std::string& name, StreamReader& reader, InputKind kind);
-  /// Called with the number of bytes read of the input, now and then.
-  void on_progress(std::function<void(std::uint64_t)> show);
+  /// Called with the number of bytes read of the input, now and then. False ends read() with
+  /// ExitCode::unproven; then the audit is void.
+  void on_progress(std::function<bool(std::uint64_t)> go_on);
 
   /// True when anchors refer to links that are no longer remembered: read_again() on the same
   /// inputs finds them. Without it they are reported as unmatched.

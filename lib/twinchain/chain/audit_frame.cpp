@@ -212,6 +212,15 @@ std::vector<WalkedLeaf> walk_leaves(ByteView body) {
   return leaves;
 }
 
+/// A leaf's CRC covers its payload, not its type: what stands out among sound leaves is looked at
+/// when nothing else does.
+bool odd_type(const std::vector<WalkedLeaf>& leaves, std::size_t i) {
+  if (i == 0) return false;
+  const record::LeafType usual =
+      i == 1 ? record::LeafType::time_column : record::LeafType::value_column;
+  return leaves[i].leaf.type != usual;
+}
+
 }  // namespace
 
 Id128 CheckedFrame::source() const {
@@ -256,31 +265,33 @@ DamagePlace find_damage(ByteView body, const std::vector<std::string>* channel_n
     return place;
   }
   const std::vector<WalkedLeaf> leaves = walk_leaves(body);
+  const bool all_sound = std::all_of(leaves.begin(), leaves.end(),
+                                     [](const WalkedLeaf& walked) { return sound(walked.leaf); });
+  const auto suspect = [&](std::size_t i) {
+    return all_sound ? odd_type(leaves, i) : !sound(leaves[i].leaf);
+  };
   std::optional<std::uint32_t> before;
   std::size_t damaged = 0;
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     const RawLeaf& leaf = leaves[i].leaf;
-    if (leaf.type == record::LeafType::value_column || i >= 2) ++place.columns;
-    if (sound(leaf)) {
+    if (i >= 2) ++place.columns;
+    if (!suspect(i)) {
       if (const auto channel = column_channel(body, leaf)) before = channel;
       continue;
     }
     ++damaged;
     place.first_byte = leaf.at;
     place.last_byte = leaf.at + leaves[i].size - 1;
-    if (i == 0) {
-      place.channels.emplace_back("(header)");
-      continue;
-    }
-    if (i == 1 && leaf.type != record::LeafType::value_column) {
-      place.channels.emplace_back("(time)");
+    if (i < 2) {
+      place.channels.emplace_back(i == 0 ? "(header)" : "(time)");
       continue;
     }
     std::optional<std::uint32_t> after;
-    if (i + 1 < leaves.size() && sound(leaves[i + 1].leaf)) {
-      after = column_channel(body, leaves[i + 1].leaf);
+    if (i + 1 < leaves.size() && !suspect(i + 1)) after = column_channel(body, leaves[i + 1].leaf);
+    std::optional<std::uint32_t> own;
+    if (leaf.size >= record::leaf_head_size + 4) {
+      own = load_le<std::uint32_t>(&body[leaf.at + record::leaf_head_size]);
     }
-    const auto own = leaf.size > 0 ? column_channel(body, leaf) : std::nullopt;
     place.channels.push_back(name_column(own, before, after, i, channel_names));
   }
   if (damaged != 1) place.first_byte.reset();

@@ -170,7 +170,10 @@ Result<SliceContent> check_slice(const FrameHeader& header, ByteView body) {
   }
   // A hidden hash may be that of an inner node, so the count can only be too small, never too
   // large.
-  if (*count - 1 < data->channel_count) return malformed("fewer leaves than columns");
+  const std::uint32_t other_leaves = data->rows > 0 ? 2 : 1;
+  if (*count < data->channel_count || *count - data->channel_count < other_leaves) {
+    return malformed("fewer leaves than the window has columns");
+  }
   content.header = *data;
   content.leaf_count = *count;
   content.root = tree.root();

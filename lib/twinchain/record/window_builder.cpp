@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/crypto/sha256.hpp"
 #include "twinchain/record/column_kernels.hpp"
@@ -318,6 +319,17 @@ void WindowBuilder::reject(Reject reject) {
   append_reject(reject_bodies_.back(), reject);
   ++reject_counts_.back();
   raw_size_ += size;
+  reject_size_ += size;
+}
+
+std::uint64_t WindowBuilder::held_bytes() const {
+  std::uint64_t size = 8 * times_.capacity();
+  for (const Slot& slot : slots_) size += 8 * std::uint64_t{slot.capacity};
+  for (const Details& details : details_) {
+    size += 4 * details.rows.capacity() + details.text.capacity();
+  }
+  for (const Bytes& body : reject_bodies_) size += body.capacity();
+  return size;
 }
 
 // --- Closing ------------------------------------------------------------------------------------
@@ -367,8 +379,9 @@ Status WindowBuilder::write_data(const FrameHeader& base, const FrameSink& sink,
     encode();
     store_le(body_.data() + head, static_cast<std::uint16_t>(type));
     store_le(body_.data() + head + 2, std::uint16_t{0});
-    store_le(body_.data() + head + 4,
-             static_cast<std::uint32_t>(body_.size() - head - leaf_head_size));
+    const ByteView payload = body_.view().subspan(head + leaf_head_size);
+    store_le(body_.data() + head + 4, static_cast<std::uint32_t>(payload.size()));
+    store_le(body_.data() + head + 8, crc32c(payload));
   };
   if (row_ > 0) add_leaf(LeafType::time_column, [&] { encoder_.encode_times(times_, body_); });
   for (std::uint32_t channel = 0; channel < slots_.size(); ++channel) {
@@ -398,7 +411,7 @@ Status WindowBuilder::write_data(const FrameHeader& base, const FrameSink& sink,
 }
 
 Status WindowBuilder::close(const WindowEnd& end, const FrameSink& sink) {
-  if (raw_size_ > max_window_size || row_ > max_window_rows) {
+  if (raw_size_ - reject_size_ > max_window_size || row_ > max_window_rows) {
     return fail(ExitCode::bug, "a window of " + decimal(raw_size_) + " bytes is too large");
   }
   FrameHeader base;
@@ -467,6 +480,7 @@ void WindowBuilder::clear() {
   samples_ = 0;
   extra_bytes_ = 0;
   counters_ = {};
+  reject_size_ = 0;
   reject_bodies_.clear();
   reject_counts_.clear();
 }
