@@ -170,6 +170,7 @@ void BlockWriter::append_integers(Buffer& out, std::span<const std::uint64_t> wo
     rule.base = choose_base(words, rule.order, 1);
     make_residuals(words, rule, residuals_.data(), used);
   }
+  if (used == 0) plan.rice = false;  // planes of zeros are not stored at all
   put_le(out, static_cast<std::uint8_t>(rule.order | (rule.zigzag ? integers_zigzag : 0) |
                                         (plan.rice ? integers_rice : 0)));
   if (rule.order > 0) put_varint(out, zigzag(words[0]));

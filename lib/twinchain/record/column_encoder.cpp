@@ -10,9 +10,9 @@
 namespace twinchain::record {
 namespace {
 
-/// Encodings are compared again after so many windows, in another one for each channel so that
-/// no window pays for all.
-constexpr std::uint16_t windows_between_choices = 96;
+/// Encodings are compared again after so many values, but within so many windows.
+constexpr std::size_t values_between_choices = 256 * 1024;
+constexpr std::size_t windows_between_choices = 128;
 /// A column that became larger than when its encoding was chosen, by this factor, is looked at
 /// again.
 constexpr float growth_limit = 1.15F;
@@ -256,8 +256,8 @@ ColumnEncoding ColumnEncoder::State::encode_words(std::span<const std::uint64_t>
                                                   ColumnMemory& memory, Buffer& out) {
   const std::size_t begin = out.size();
   if (all_equal(values)) {
-    blocks.append_integers(out, values, {});
-    return ColumnEncoding::integers;
+    put_le(out, values.front());
+    return ColumnEncoding::constant;
   }
   const bool is_f64 = type == ValueType::f64;
   const auto choose_again = [&](bool decimals_allowed) {

@@ -22,7 +22,7 @@ enum class ColumnEncoding : std::uint8_t {
   dictionary = 3,  ///< f64, i64, string: distinct values, then their numbers
   plain = 4,       ///< f64, i64, time: byte block of 8-byte words; string: lengths, byte block
   bits = 5,        ///< bool: byte block of one bit a value, least significant first
-  constant = 6,    ///< bool: one byte
+  constant = 6,    ///< f64, i64, time: one 8-byte word; bool: one byte
 };
 
 enum class Presence : std::uint8_t {

@@ -96,6 +96,10 @@ Status read_words(BlockReader& in, std::uint8_t encoding, ValueType type,
       return read_dictionary(in, words);
     case ColumnEncoding::plain:
       return read_plain(in, words);
+    case ColumnEncoding::constant:
+      std::ranges::fill(words, in.fields().read_le<std::uint64_t>());
+      if (in.fields().ok()) return {};
+      return malformed("a constant column without its value");
     default:
       break;
   }
@@ -340,7 +344,9 @@ Result<Window> decode_window(const FrameHeader& header, ByteView body, const Sch
   bool has_times = false;
   std::uint64_t size = 0;
   std::uint64_t samples = 0;
-  for (const Leaf& leaf : *leaves) {
+  for (std::size_t i = 0; i < leaves->size(); ++i) {
+    const Leaf& leaf = (*leaves)[i];
+    if (!leaf.crc_ok) return malformed("leaf " + decimal(std::uint64_t{i}) + ": crc mismatch");
     if (leaf.type == LeafType::time_column) {
       if (has_times) return malformed("a window with two time columns");
       auto times = decode_time_column(leaf.payload);

@@ -102,9 +102,13 @@ class WindowBuilder {
   }
   /// Uncompressed size of what is held: 8 bytes a row (time) and value, 8 more and its bytes for a
   /// string, 4 more in channels that do not have a value in every row, and rejects as in their
-  /// frame. The caller closes the window before this passes its limit, which is at most
-  /// max_window_size. A body never grows beyond this by more than 1/128 and 64 bytes a channel.
+  /// frame. The caller closes the window before this passes its limit, for which 15 MiB is the most
+  /// that surely fits a frame. A body never grows beyond this by more than 1/128 and 64 bytes a
+  /// channel.
   [[nodiscard]] std::uint64_t raw_size_bytes() const { return raw_size_; }
+
+  /// Memory that values, row numbers and texts take now, also when it is free for the next window.
+  [[nodiscard]] std::uint64_t held_bytes() const;
 
   /// Counters of DataHeader since the window began.
   struct Counters {
@@ -194,6 +198,7 @@ class WindowBuilder {
 
   std::vector<Bytes> reject_bodies_;
   std::vector<std::uint32_t> reject_counts_;
+  std::uint64_t reject_size_ = 0;
 
   Schema schema_;
   Id128 source_{};
