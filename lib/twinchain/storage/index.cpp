@@ -175,7 +175,7 @@ class Index::Reading {
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
   ~Reading() {
-    if (begun_) mdb_txn_reset(index_.snapshot_);
+    if (begun_ && !index_.snapshot_held_) mdb_txn_reset(index_.snapshot_);
   }
 
   Status begin() {
@@ -186,6 +186,10 @@ class Index::Reading {
       return {};
     }
     if (++index_.reads_since_release_ >= reads_between_releases) index_.release_memory();
+    if (index_.snapshot_held_) {
+      txn_ = index_.snapshot_;
+      return {};
+    }
     const auto attempt = [this] {
       return index_.snapshot_ == nullptr
                  ? mdb_txn_begin(index_.environment_->env, nullptr, MDB_RDONLY, &index_.snapshot_)
@@ -263,6 +267,19 @@ void Index::release_memory() {
   if (mdb_env_info(environment_->env, &info) == 0 && info.me_mapaddr != nullptr) {
     ::madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
   }
+}
+
+Status Index::hold_snapshot(bool hold) {
+  if (access_ == Access::write || hold == snapshot_held_) return {};
+  if (hold) {
+    Reading reading(*this);
+    TWINCHAIN_TRY(reading.begin());
+    snapshot_held_ = true;  // so that `reading` does not reset it
+  } else {
+    snapshot_held_ = false;
+    mdb_txn_reset(snapshot_);
+  }
+  return {};
 }
 
 Status Index::make_room() {

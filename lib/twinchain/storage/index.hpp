@@ -81,6 +81,10 @@ class Index {
   /// Size of the index file.
   Result<std::uint64_t> size_bytes() const;
 
+  /// For a reader: from now on, until called with false, every call sees the same commit. To be
+  /// held for a short time only: a snapshot keeps old pages from being used again.
+  Status hold_snapshot(bool hold);
+
   // Writing: the first call begins a transaction (and waits for another process's to end),
   // commit() makes it durable.
   /// Adds an entry, or gives the frame with this key another place.
@@ -107,7 +111,8 @@ class Index {
   std::unique_ptr<Environment> environment_;
   Access access_;
   MDB_txn* transaction_ = nullptr;  ///< writing
-  MDB_txn* snapshot_ = nullptr;     ///< reading, reset between calls
+  MDB_txn* snapshot_ = nullptr;     ///< reading, reset between calls unless held
+  bool snapshot_held_ = false;
   std::uint64_t changes_ = 0;
   std::uint64_t reads_since_release_ = 0;
 };

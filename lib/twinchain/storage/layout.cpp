@@ -65,6 +65,10 @@ Result<std::vector<SegmentFile>> list_segments(Fs& fs, const Layout& layout) {
   return segments;
 }
 
+bool is_in_use(const Error& error) {
+  return error.message.ends_with("is in use by another process");
+}
+
 std::string format_source_numbers(const SourceNumbers& numbers) {
   std::string text;
   for (const auto& [source, number] : numbers) {

@@ -43,6 +43,10 @@ struct SegmentFile {
 /// Sorted by number. ExitCode::usage, with the folder's name, when there is no store.
 Result<std::vector<SegmentFile>> list_segments(Fs& fs, const Layout& layout);
 
+/// Whether the error of Fs::lock() means that another process holds it (and not, for instance,
+/// that the medium is read-only).
+bool is_in_use(const Error& error);
+
 /// "SOURCE-ID-HEX NUMBER" lines: DIR/dropped and the acknowledgements of `store put`.
 using SourceNumbers = std::map<Id128, std::uint64_t>;
 std::string format_source_numbers(const SourceNumbers& numbers);

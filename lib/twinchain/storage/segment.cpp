@@ -84,54 +84,60 @@ Result<FrameHeader> FrameFetcher::fetch_header(const FrameEntry& entry, File& fi
   return header;
 }
 
-Result<Frame> FrameFetcher::fetch(const FrameEntry& entry) {
+Result<FrameFetcher::Found> FrameFetcher::locate(const FrameEntry& entry) {
+  const bool was_open = std::ranges::any_of(
+      files_, [&](const OpenFile& open) { return open.number == entry.segment; });
   auto source = file(entry.segment);
   if (!source) return pass(source);
   auto header = fetch_header(entry, **source);
-  if (!header) return pass(header);
+  if (header) return Found{*source, *header};
+  if (!was_open) return pass(header);
+  std::erase_if(files_, [&](const OpenFile& open) { return open.number == entry.segment; });
+  return locate(entry);
+}
+
+Result<Frame> FrameFetcher::fetch(const FrameEntry& entry) {
+  auto found = locate(entry);
+  if (!found) return pass(found);
   Frame frame;
-  frame.header = *header;
+  frame.header = found->header;
   frame.offset = entry.offset;
   frame.body = std::move(spare_);
-  frame.body.resize_uninitialized(header->body_size);
-  auto count = (*source)->pread(frame.body.span(), entry.offset + frame_header_size);
+  frame.body.resize_uninitialized(frame.header.body_size);
+  auto count = found->file->pread(frame.body.span(), entry.offset + frame_header_size);
   if (!count) return pass(count);
   if (*count < frame.body.size()) return damaged(entry, "the segment ends inside the frame");
-  if (crc32c(frame.body.view()) != header->body_crc) return damaged(entry, "body crc mismatch");
+  if (crc32c(frame.body.view()) != frame.header.body_crc)
+    return damaged(entry, "body crc mismatch");
   return frame;
 }
 
-Result<std::size_t> FrameFetcher::fetch_start(const FrameEntry& entry,
-                                              std::span<std::uint8_t> into) {
-  auto source = file(entry.segment);
-  if (!source) return pass(source);
-  auto header = fetch_header(entry, **source);
-  if (!header) return pass(header);
-  return (*source)->pread(into.first(std::min<std::size_t>(into.size(), header->body_size)),
-                          entry.offset + frame_header_size);
+Result<bool> FrameFetcher::is_there(const FrameEntry& entry) {
+  auto found = locate(entry);
+  if (found) return true;
+  if (found.error().code == ExitCode::malformed) return false;
+  return pass(found);
 }
 
 Result<bool> FrameFetcher::holds(const FrameEntry& entry, const FrameHeader& header,
                                  ByteView body) {
   if (entry.body_size != header.body_size || entry.body_crc != header.body_crc) return false;
-  auto source = file(entry.segment);
-  if (!source) return pass(source);
-  auto stored = fetch_header(entry, **source);
-  if (!stored) return pass(stored);
-  if (*stored != header) return false;
+  auto found = locate(entry);
+  if (!found) return pass(found);
+  if (found->header != header) return false;
   std::array<std::uint8_t, 65'536> chunk{};
   std::uint32_t crc = 0;
   bool same = true;
   for (std::size_t at = 0; at < body.size(); at += chunk.size()) {
     const ByteView piece = body.subspan(at, std::min(chunk.size(), body.size() - at));
-    auto count = (*source)->pread(std::span(chunk).first(piece.size()),
-                                  entry.offset + frame_header_size + at);
+    auto count = found->file->pread(std::span(chunk).first(piece.size()),
+                                    entry.offset + frame_header_size + at);
     if (!count) return pass(count);
     if (*count != piece.size()) return damaged(entry, "the segment ends inside the frame");
     crc = crc32c(ByteView(chunk).first(piece.size()), crc);
     same = same && std::equal(piece.begin(), piece.end(), chunk.begin());
   }
-  if (crc != stored->body_crc) return damaged(entry, "body crc mismatch");
+  if (crc != header.body_crc) return damaged(entry, "body crc mismatch");
   return same;
 }
 

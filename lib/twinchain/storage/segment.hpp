@@ -42,9 +42,8 @@ class FrameFetcher {
   /// The whole frame. ExitCode::malformed, naming the place, when what is there is not the frame
   /// of the entry: damaged, or the file was exchanged.
   Result<Frame> fetch(const FrameEntry& entry);
-  /// The header and the first bytes of the body (up to into.size(), the number is given back);
-  /// the body's CRC is not checked.
-  Result<std::size_t> fetch_start(const FrameEntry& entry, std::span<std::uint8_t> into);
+  /// Whether a frame's header at the entry's place is the one of the entry; reads no body.
+  Result<bool> is_there(const FrameEntry& entry);
   /// Whether exactly this frame is stored at the entry's place.
   Result<bool> holds(const FrameEntry& entry, const FrameHeader& header, ByteView body);
   /// Closes the files: gc may have replaced them.
@@ -58,6 +57,13 @@ class FrameFetcher {
     std::unique_ptr<File> file;
   };
   Result<File*> file(std::uint32_t number);
+  struct Found {
+    File* file;
+    FrameHeader header;
+  };
+  /// The file and the header of the entry's frame; opens the file anew when they do not agree,
+  /// because gc may have replaced it.
+  Result<Found> locate(const FrameEntry& entry);
   Result<FrameHeader> fetch_header(const FrameEntry& entry, File& file);
 
   Fs& fs_;

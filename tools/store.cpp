@@ -1,0 +1,386 @@
+// store: the private node. Keeps frames durably, gives them back by time, number and channel.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "twinchain/base/hex.hpp"
+#include "twinchain/base/json_writer.hpp"
+#include "twinchain/base/text.hpp"
+#include "twinchain/cli/files.hpp"
+#include "twinchain/cli/run_tool.hpp"
+#include "twinchain/record/selection.hpp"
+#include "twinchain/storage/fsck.hpp"
+#include "twinchain/storage/gc.hpp"
+#include "twinchain/storage/get.hpp"
+#include "twinchain/storage/put.hpp"
+#include "twinchain/storage/summary.hpp"
+
+namespace {
+
+using namespace twinchain;
+
+struct Options {
+  std::string folder;
+  std::string input;
+  std::string output;
+  std::string acknowledge;
+  bool pass = false;
+  std::string segment_size;
+  std::string source;
+  std::string from;
+  std::string to;
+  std::string sequence;
+  std::vector<std::string> channels;
+  std::vector<std::string> types;
+  bool json = false;
+  bool repair = false;
+  std::string keep;
+  std::string keep_size;
+  bool force = false;
+  bool dry_run = false;
+};
+
+void note(const std::string& message) {
+  cli::note(message);
+}
+Status print(std::string_view text) {
+  return write_all(STDOUT_FILENO, as_bytes(text));
+}
+
+Result<std::uint64_t> parse_segment_size(const std::string& text) {
+  constexpr std::uint64_t smallest = 64 * 1024;
+  constexpr std::uint64_t largest = std::uint64_t{1} << 40;
+  if (text.empty()) return std::uint64_t{256} << 20;
+  const auto size = parse_size_bytes(text);
+  if (!size || *size < smallest || *size > largest) {
+    return fail(ExitCode::usage,
+                "--segment-size: not a size from 64KiB to 1024GiB: " + escape(text));
+  }
+  return *size;
+}
+
+Result<ExitCode> put(const Options& options) {
+  auto segment_bytes = parse_segment_size(options.segment_size);
+  if (!segment_bytes) return pass(segment_bytes);
+  auto input = cli::open_input(options.input);
+  if (!input) return pass(input);
+  auto output = options.pass ? cli::Output::open("", true) : cli::Output::open("-", false);
+  if (!output) return pass(output);
+  storage::PutOptions put_options;
+  put_options.writer.segment_bytes = *segment_bytes;
+  put_options.acknowledge_folder = options.acknowledge;
+  put_options.pass = options.pass;
+  put_options.input_fd = input->get();
+  put_options.output_fd = output->fd();
+  put_options.stop_fd = cli::filter_stop_fd();
+  cli::Progress progress("storing", cli::regular_file_size(input->get()).value_or(0));
+  storage::PutMessages messages;
+  messages.error = cli::print_error;
+  messages.note = note;
+  messages.progress = [&progress](std::uint64_t bytes) { progress.show(bytes); };
+  auto result = storage::put_stream(real_fs(), options.folder, put_options, messages);
+  if (!result) return pass(result);
+  if (result->stopped) cli::note("stopped by a signal before the input ended");
+  cli::detail("stored " + decimal(result->stored_frames) + " frames, " +
+              decimal(result->stored_bytes) + " bytes; " + decimal(result->duplicate_frames) +
+              " were there already");
+  return result->verdict();
+}
+
+Result<std::optional<std::int64_t>> time_option(const char* name, const std::string& text) {
+  if (text.empty()) return std::optional<std::int64_t>{};
+  auto time = parse_time_option_ns(text, system_clock().wall_ns());
+  if (time) return time;
+  return fail(ExitCode::usage, std::string(name) + ": not a time: " + escape(text),
+              "write 2026-11-22T14:00:00Z, 2026-11-22, 14:00 (today, UTC) or @SECONDS");
+}
+
+Result<FrameType> parse_type(const std::string& text) {
+  std::string upper;
+  for (const char c : text) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  for (std::uint16_t type = 1; type <= static_cast<std::uint16_t>(FrameType::slice); ++type) {
+    if (upper == frame_type_name(FrameType{type}) && FrameType{type} != FrameType::end) {
+      return FrameType{type};
+    }
+  }
+  return fail(ExitCode::usage, "--type: no type of frame: " + escape(text),
+              "schema, data, reject, link, anchor or slice");
+}
+
+Result<storage::GetRequest> request_of(const Options& options) {
+  storage::GetRequest request;
+  if (!options.source.empty()) request.source = record::parse_source(options.source);
+  auto from = time_option("--from", options.from);
+  if (!from) return pass(from);
+  auto to = time_option("--to", options.to);
+  if (!to) return pass(to);
+  request.range.from_ns = from->value_or(INT64_MIN);
+  request.range.to_ns = to->value_or(INT64_MAX);
+  if (request.range.from_ns >= request.range.to_ns) {
+    return fail(ExitCode::usage, "--from is not before --to");
+  }
+  if (!options.sequence.empty()) {
+    record::Selection selection;
+    TWINCHAIN_TRY(record::parse_sequence_range(options.sequence, selection));
+    request.first_sequence = selection.first_sequence.value_or(0);
+    request.last_sequence = selection.last_sequence.value_or(UINT64_MAX);
+  }
+  request.channels = options.channels;
+  for (const std::string& text : options.types) {
+    auto type = parse_type(text);
+    if (!type) return pass(type);
+    request.types.insert(*type);
+  }
+  return request;
+}
+
+Result<ExitCode> finish_output(const storage::GetResult& result, cli::Output& output) {
+  TWINCHAIN_TRY(output.commit());
+  return result.damaged_frames + result.missing_schemas > 0 ? ExitCode::loss : ExitCode::success;
+}
+
+Result<ExitCode> get(const Options& options) {
+  auto request = request_of(options);
+  if (!request) return pass(request);
+  auto catalog = storage::Catalog::open(real_fs(), options.folder, {}, note);
+  if (!catalog) return pass(catalog);
+  if (request->source) {
+    auto block = (*catalog)->next_block(*request->source, 0);
+    if (!block) return pass(block);
+    if (!*block) {
+      return fail(ExitCode::refuted,
+                  "no source " + escape(options.source) + " in " + escape(options.folder, 400),
+                  "store ls " + escape(options.folder, 400) + " shows the sources");
+    }
+  }
+  auto output = cli::Output::open(options.output, true);
+  if (!output) return pass(output);
+  StreamWriter writer(output->fd());
+  auto result = storage::get_frames(**catalog, *request, writer, cli::print_error);
+  if (!result) return pass(result);
+  if (result->frames + result->damaged_frames == 0) {
+    TWINCHAIN_TRY(output->commit());
+    return fail(ExitCode::refuted, "no frame in the store is in that range");
+  }
+  return finish_output(*result, *output);
+}
+
+Result<ExitCode> export_store(const Options& options) {
+  auto catalog = storage::Catalog::open(real_fs(), options.folder, {}, note);
+  if (!catalog) return pass(catalog);
+  auto output = cli::Output::open(options.output, true);
+  if (!output) return pass(output);
+  StreamWriter writer(output->fd());
+  std::uint64_t total = 0;
+  for (const storage::SegmentFile& file : (*catalog)->files()) total += file.size_bytes;
+  cli::Progress progress("exporting", total);
+  auto result = storage::export_frames(real_fs(), **catalog, writer, cli::print_error,
+                                       [&progress](std::uint64_t bytes) { progress.show(bytes); });
+  if (!result) return pass(result);
+  return finish_output(*result, *output);
+}
+
+Result<ExitCode> list(const Options& options, bool info) {
+  auto catalog = storage::Catalog::open(real_fs(), options.folder, {}, note);
+  if (!catalog) return pass(catalog);
+  Result<std::string> text;
+  if (info) {
+    text = options.json ? storage::info_as_json(real_fs(), **catalog)
+                        : storage::info_as_text(real_fs(), **catalog);
+  } else {
+    text = options.json ? storage::list_as_json(real_fs(), **catalog)
+                        : storage::list_as_text(real_fs(), **catalog);
+  }
+  if (!text) return pass(text);
+  TWINCHAIN_TRY(print(*text));
+  return ExitCode::success;
+}
+
+void add_finding(JsonWriter& json, const storage::Finding& finding) {
+  json.begin_object();
+  json.member("kind", storage::finding_name(finding.kind));
+  json.member("message", std::string_view(finding.message));
+  json.key("segment");
+  finding.segment == 0 ? json.null() : json.value(storage::segment_name(finding.segment));
+  json.member("offset", finding.offset);
+  json.member("size_bytes", finding.size_bytes);
+  if (finding.header) {
+    json.member("type", std::string_view(frame_type_name(finding.header->type)));
+    json.member("source_id", std::string_view(to_hex(finding.header->source)));
+    json.member("sequence", finding.header->sequence);
+  }
+  json.end_object();
+}
+
+Status print_fsck_summary(const storage::FsckResult& result, const std::string& folder) {
+  std::string line = escape(folder, 400) + ": " + decimal(result.segments) + " segments, " +
+                     decimal(result.frames) + " frames, " + decimal(result.size_bytes) + " bytes: ";
+  switch (result.verdict()) {
+    case ExitCode::refuted:
+      line += "harmed in " + decimal(result.harmful) + " places";
+      break;
+    case ExitCode::loss:
+      line += result.torn_tails > 0 ? "sound but for an interrupted write" : "sound";
+      if (result.index_faults > 0) line += ", index wrong (store fsck --repair makes it anew)";
+      break;
+    default:
+      line += "sound";
+      break;
+  }
+  if (result.repaired) line += ", index made anew";
+  if (result.duplicate_frames > 0) {
+    line += "; " + decimal(result.duplicate_frames) + " frames are stored twice";
+  }
+  return print(line + "\n");
+}
+
+Result<ExitCode> fsck(const Options& options) {
+  storage::FsckOptions fsck_options;
+  fsck_options.repair = options.repair;
+  std::uint64_t total = 0;
+  if (auto files = storage::list_segments(real_fs(), {options.folder})) {
+    for (const storage::SegmentFile& file : *files) total += file.size_bytes;
+  }
+  cli::Progress progress("checking", total);
+  JsonWriter json;
+  json.begin_object().member("version", 1).key("findings").begin_array();
+  Status printed;
+  auto result = storage::check_store(
+      real_fs(), options.folder, fsck_options,
+      [&](const storage::Finding& finding) {
+        if (options.json) {
+          add_finding(json, finding);
+        } else if (printed) {
+          printed = print(std::string(storage::finding_name(finding.kind)) + ": " +
+                          finding.message + "\n");
+        }
+      },
+      [&progress](std::uint64_t bytes) { progress.show(bytes); }, note);
+  if (!result) return pass(result);
+  if (!printed) return std::unexpected(printed.error());
+  if (options.json) {
+    json.end_array();
+    json.member("segments", result->segments).member("frames", result->frames);
+    json.member("size_bytes", result->size_bytes);
+    json.member("duplicate_frames", result->duplicate_frames);
+    json.member("harmful_findings", result->harmful);
+    json.member("torn_tails", result->torn_tails);
+    json.member("index_faults", result->index_faults);
+    json.member("repaired", result->repaired).end_object();
+    TWINCHAIN_TRY(print(json.text() + "\n"));
+  } else {
+    TWINCHAIN_TRY(print_fsck_summary(*result, options.folder));
+  }
+  return result->verdict();
+}
+
+Result<ExitCode> gc(const Options& options) {
+  storage::GcOptions gc_options;
+  if (!options.keep.empty()) {
+    gc_options.keep_ns = parse_duration_ns(options.keep);
+    if (!gc_options.keep_ns) {
+      return fail(ExitCode::usage, "--keep: not a duration: " + escape(options.keep),
+                  "write 30d, 12h or 90m");
+    }
+  }
+  if (!options.keep_size.empty()) {
+    gc_options.keep_bytes = parse_size_bytes(options.keep_size);
+    if (!gc_options.keep_bytes) {
+      return fail(ExitCode::usage, "--keep-size: not a size: " + escape(options.keep_size),
+                  "write 500GiB or 2000GB");
+    }
+  }
+  if (!gc_options.keep_ns && !gc_options.keep_bytes) {
+    return fail(ExitCode::usage, "neither --keep nor --keep-size is given");
+  }
+  auto segment_bytes = parse_segment_size(options.segment_size);
+  if (!segment_bytes) return pass(segment_bytes);
+  gc_options.segment_bytes = *segment_bytes;
+  gc_options.force = options.force;
+  gc_options.dry_run = options.dry_run;
+  gc_options.now_ns = system_clock().wall_ns();
+  auto result = storage::collect_garbage(real_fs(), options.folder, gc_options, note);
+  if (!result) return pass(result);
+  if (result->dropped_segments > 0 || options.dry_run) {
+    cli::note(std::string(options.dry_run ? "would drop" : "dropped") + " the data of " +
+              decimal(result->dropped_segments) + " segments: " + decimal(result->dropped_frames) +
+              " frames, " + decimal(result->freed_bytes) + " bytes");
+  }
+  if (result->held_back.empty()) return ExitCode::success;
+  return fail(ExitCode::unproven, result->held_back,
+              "anchor it first, or use --force to drop what no ledger has seen");
+}
+
+CLI::App* add_command(CLI::App& app, std::string& command, Options& options, const char* name,
+                      const char* summary) {
+  CLI::App* sub = app.add_subcommand(name, summary);
+  sub->callback([&command, name] { command = name; });
+  sub->add_option("DIR", options.folder, "Folder of the store")->required();
+  return sub;
+}
+
+void define(CLI::App& app, std::string& command, Options& options) {
+  const auto add = [&](const char* name, const char* summary) {
+    return add_command(app, command, options, name, summary);
+  };
+  CLI::App* put = add("put", "Store the frames of a twin stream durably");
+  put->add_option("FILE", options.input, "Twin stream; standard input when not given or -");
+  put->add_option("--acknowledge", options.acknowledge,
+                  "Tell the spool of twin-record in this folder what is durable");
+  put->add_flag("--pass", options.pass, "Write the stream to standard output once it is durable");
+  put->add_option("--segment-size", options.segment_size,
+                  "Begin a new segment file at this size (default 256MiB)");
+
+  CLI::App* get = add("get", "Give frames back as a twin stream");
+  get->add_option("--source", options.source, "Only this source: its name or its id");
+  get->add_option("--from", options.from, "Only frames at or after TIME (UTC)");
+  get->add_option("--to", options.to, "Only frames before TIME (UTC)");
+  get->add_option("--sequence", options.sequence, "Only frames A..B, both included");
+  get->add_option("--channel", options.channels, "Only this channel; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  get->add_option("--type", options.types, "Only frames of this type; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  get->add_option("-o,--output", options.output, "Write to FILE instead of standard output");
+
+  CLI::App* ls = add("ls", "One line a source");
+  ls->add_flag("--json", options.json, "JSON");
+  CLI::App* info = add("info", "Totals, segments and the head of each chain");
+  info->add_flag("--json", options.json, "JSON");
+  CLI::App* fsck = add("fsck", "Read every byte and report what is wrong");
+  fsck->add_flag("--repair", options.repair, "Make the index anew when it is wrong");
+  fsck->add_flag("--json", options.json, "JSON");
+  CLI::App* export_command = add("export", "The whole store as one twin stream");
+  export_command->add_option("-o,--output", options.output,
+                             "Write to FILE instead of standard output");
+  CLI::App* gc = add("gc", "Drop the data of the oldest segments, keep their links");
+  gc->add_option("--keep", options.keep, "Drop what ended longer ago than this");
+  gc->add_option("--keep-size", options.keep_size, "Drop until the segments are no larger");
+  gc->add_flag("--force", options.force, "Also drop what is not anchored yet");
+  gc->add_flag("--dry-run", options.dry_run, "Only say what would be dropped");
+  gc->add_option("--segment-size", options.segment_size,
+                 "Size of the files that keep the links (default 256MiB)");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  std::string command;
+  const cli::Tool tool{"store", "Keep a twin's frames durably, and give them back.",
+                       "hashchain --key node.key --state state/ < a.twin | store put rec/\n"
+                       "store get rec/ --source engine-1 --from 14:00 --to 14:20 > cut.twin"};
+  return cli::run_tool(
+      argc, argv, tool, [&](CLI::App& app) { define(app, command, options); },
+      [&]() -> Result<ExitCode> {
+        if (command == "put") return put(options);
+        if (command == "get") return get(options);
+        if (command == "ls") return list(options, false);
+        if (command == "info") return list(options, true);
+        if (command == "fsck") return fsck(options);
+        if (command == "export") return export_store(options);
+        return gc(options);
+      });
+}
