@@ -45,7 +45,7 @@ Result<std::unique_ptr<chain::ChainState>> open_state(const std::string& folder)
   if (folder.empty()) return chain::ChainState::in_memory();
   auto state = chain::ChainState::open(real_fs(), folder);
   if (state && (*state)->torn_bytes() > 0) {
-    cli::note("state " + escape(folder) + ": cut off " + decimal((*state)->torn_bytes()) +
+    cli::note("state " + escape(folder) + ": passed over " + decimal((*state)->torn_bytes()) +
               " bytes that a crash had left unfinished; no link was lost by that");
   }
   return state;

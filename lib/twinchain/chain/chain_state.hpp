@@ -49,7 +49,7 @@ class ChainState {
 
   [[nodiscard]] bool durable() const { return log_ != nullptr; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
-  /// Bytes of a torn tail that open() cut off.
+  /// Bytes at the end that a crash left unfinished, and open() passed over.
   [[nodiscard]] std::uint64_t torn_bytes() const { return log_ ? log_->torn_bytes() : 0; }
 
   /// At least so many of the most recent links are kept, and 1,024 for each source.

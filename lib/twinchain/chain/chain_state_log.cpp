@@ -41,36 +41,32 @@ std::optional<std::uint64_t> segment_number(std::string_view name) {
   return number;
 }
 
-std::uint32_t record_crc(std::uint64_t ordinal, ByteView record) {
-  std::array<std::uint8_t, 8> place{};
-  store_le(place.data(), ordinal);
-  return crc32c(record.first(state_record_size - 4), crc32c(place));
-}
-
-void append_record(Bytes& out, const SignedLink& link, std::uint32_t place_in_batch,
-                   std::uint64_t ordinal) {
+void append_record(Bytes& out, const SignedLink& link, std::uint64_t ordinal,
+                   std::uint32_t place_in_batch) {
   const std::size_t start = out.size();
   append(out, encode_link_body(link));
+  append_le(out, ordinal);
   append_le(out, place_in_batch);
-  out.resize(start + state_record_size);
-  const ByteView record = ByteView(out).subspan(start);
-  store_le(&out[start + state_record_size - 4], record_crc(ordinal, record));
+  append_le(out, crc32c(ByteView(out).subspan(start)));
 }
 
 struct Record {
   SignedLink link;
+  std::uint64_t ordinal = 0;
   std::uint64_t batch_first = 0;
 };
 
-/// Nothing when it is not the record with this ordinal of a segment that begins at `first`.
-std::optional<Record> parse_record(ByteView bytes, std::uint64_t ordinal, std::uint64_t first) {
-  if (load_le<std::uint32_t>(&bytes[state_record_size - 4]) != record_crc(ordinal, bytes)) {
+/// Nothing when these bytes are no record of a segment that begins at `first`.
+std::optional<Record> parse_record(ByteView bytes, std::uint64_t first) {
+  constexpr std::size_t crc_offset = state_record_size - 4;
+  if (load_le<std::uint32_t>(&bytes[crc_offset]) != crc32c(bytes.first(crc_offset))) {
     return std::nullopt;
   }
-  const auto place = load_le<std::uint32_t>(&bytes[link_body_size]);
+  const auto ordinal = load_le<std::uint64_t>(&bytes[link_body_size]);
+  const auto place = load_le<std::uint32_t>(&bytes[link_body_size + 8]);
   auto link = parse_link_body(bytes.first(link_body_size));
-  if (!link || place > ordinal - first) return std::nullopt;
-  return Record{*link, ordinal - place};
+  if (!link || ordinal < first || place > ordinal - first) return std::nullopt;
+  return Record{*link, ordinal, ordinal - place};
 }
 
 /// Reads a checkpoint piece by piece: it may be large, and its sizes are not yet believed.
@@ -174,7 +170,19 @@ std::uint64_t StateLog::first_ordinal() const {
 }
 
 std::uint64_t StateLog::next_ordinal() const {
-  return segments_.back().first + segments_.back().count;
+  return segments_.back().end;
+}
+
+void StateLog::Segment::place(std::uint64_t ordinal, std::uint64_t slot) {
+  if (!runs.empty() && ordinal - runs.back().ordinal == slot - runs.back().slot) return;
+  runs.push_back({ordinal, slot});
+}
+
+std::uint64_t StateLog::Segment::slot_of(std::uint64_t ordinal) const {
+  auto run = std::upper_bound(runs.begin(), runs.end(), ordinal,
+                              [](std::uint64_t of, const Run& one) { return of < one.ordinal; });
+  --run;  // the first run begins with the first ordinal
+  return run->slot + (ordinal - run->ordinal);
 }
 
 Result<std::unique_ptr<StateLog>> StateLog::open(Fs& fs, const std::string& folder, Access access,
@@ -211,27 +219,28 @@ Status StateLog::load(Access access, const StateReplay& replay) {
   for (std::size_t i = 0; i < firsts.size(); ++i) {
     Segment segment;
     segment.first = firsts[i];
+    segment.end = firsts[i];
     segment.path = segment_path(firsts[i]);
     const bool last = i + 1 == firsts.size();
-    TWINCHAIN_TRY(load_segment(segment, i == 0, last, access, replay));
-    if (!last && segment.first + segment.count != firsts[i + 1]) {
-      return damaged(segment.path, segment.records_offset + segment.count * state_record_size,
-                     "records are missing before the next file");
+    const bool write = access == Access::write && last;
+    auto file = fs_.open(segment.path, write ? OpenMode::read_write : OpenMode::read);
+    if (!file) return pass(file);
+    segment.file = std::move(*file);
+    TWINCHAIN_TRY(load_segment(segment, i == 0, replay));
+    if (!last && segment.end != firsts[i + 1]) {
+      return damaged(segment.path, segment.offset_of_slot(segment.slots),
+                     "links are missing before the next file");
     }
     segments_.push_back(std::move(segment));
   }
   if (access == Access::read_only) return {};
   if (segments_.empty()) return begin_segment({}, 0);
   // The newest file's name may not have been durable when the last process ended.
-  return fs_.sync_folder(folder_);
+  TWINCHAIN_TRY(fs_.sync_folder(folder_));
+  return copy_newest_batch();
 }
 
-Status StateLog::load_segment(Segment& segment, bool first, bool last, Access access,
-                              const StateReplay& replay) {
-  const bool write = access == Access::write && last;
-  auto file = fs_.open(segment.path, write ? OpenMode::read_write : OpenMode::read);
-  if (!file) return pass(file);
-  segment.file = std::move(*file);
+Status StateLog::load_segment(Segment& segment, bool first, const StateReplay& replay) {
   auto size = segment.file->size_bytes();
   if (!size) return pass(size);
   CheckpointReader checkpoint(*segment.file, segment.path);
@@ -241,63 +250,81 @@ Status StateLog::load_segment(Segment& segment, bool first, bool last, Access ac
   if (auto status = replay.checkpoint(first, std::move(*heads)); !status) {
     return damaged(segment.path, 0, status.error().message);
   }
-  auto tail = load_records(segment, *size, last, replay);
-  if (!tail) return pass(tail);
-  segment.count = tail->end - segment.first;
-  torn_bytes_ = *size - segment.records_offset - segment.count * state_record_size;
-  return write ? mend_tail(segment, *tail) : Status{};
+  newest_batch_ = segment.first;
+  return load_records(segment, *size, replay);
 }
 
-Result<StateLog::Tail> StateLog::load_records(Segment& segment, std::uint64_t file_size, bool last,
-                                              const StateReplay& replay) {
-  Tail tail{segment.first, segment.first};
-  bool torn = false;
+Status StateLog::load_records(Segment& segment, std::uint64_t file_size,
+                              const StateReplay& replay) {
+  const std::uint64_t slots = (file_size - segment.records_offset) / state_record_size;
+  const std::uint64_t partial = (file_size - segment.records_offset) % state_record_size;
   Bytes chunk(chunk_records * state_record_size);
-  std::uint64_t ordinal = segment.first;
-  const auto offset_of = [&](std::uint64_t of) {
-    return segment.records_offset + (of - segment.first) * state_record_size;
-  };
-  while (offset_of(ordinal) < file_size) {
-    auto count = segment.file->pread(chunk, offset_of(ordinal));
+  std::uint64_t used = 0;  // the slot after the last record that counts
+  for (std::uint64_t slot = 0; slot < slots;) {
+    chunk.resize(std::min<std::uint64_t>(chunk_records, slots - slot) * state_record_size);
+    auto count = segment.file->pread(chunk, segment.offset_of_slot(slot));
     if (!count) return pass(count);
-    const std::size_t whole = *count / state_record_size;
-    for (std::size_t i = 0; i < whole; ++i, ++ordinal) {
-      const auto record =
-          parse_record(ByteView(chunk).subspan(i * state_record_size, state_record_size), ordinal,
-                       segment.first);
-      if (!record) {
-        torn = true;
-      } else if (torn && record->batch_first > tail.end) {
-        return damaged(segment.path, offset_of(tail.end), "a link is damaged");
-      } else if (!torn) {
-        if (auto status = replay.record(ordinal, record->link); !status) {
-          return damaged(segment.path, offset_of(ordinal), status.error().message);
-        }
-        tail = {record->batch_first, ordinal + 1};
-      }
+    if (*count != chunk.size()) {
+      return damaged(segment.path, segment.offset_of_slot(slot), "file became shorter");
     }
-    if (whole * state_record_size < *count || *count == 0) break;
+    for (std::size_t at = 0; at < chunk.size(); at += state_record_size, ++slot) {
+      const auto record =
+          parse_record(ByteView(chunk).subspan(at, state_record_size), segment.first);
+      if (!record) continue;
+      if (record->batch_first > segment.end) {
+        return damaged(segment.path, segment.offset_of_slot(used), "a link is damaged");
+      }
+      if (record->ordinal < segment.end) used = slot + 1;  // a copy
+      if (record->ordinal != segment.end) continue;
+      if (auto status = replay.record(record->ordinal, record->link); !status) {
+        return damaged(segment.path, segment.offset_of_slot(slot), status.error().message);
+      }
+      segment.place(record->ordinal, slot);
+      newest_batch_ = record->batch_first;
+      ++segment.end;
+      used = slot + 1;
+    }
   }
-  if (!last && offset_of(tail.end) != file_size) {
-    return damaged(segment.path, offset_of(tail.end), "a link is damaged");
-  }
-  return tail;
+  segment.slots = slots + (partial > 0 ? 1 : 0);
+  torn_bytes_ = file_size - segment.offset_of_slot(used);
+  return {};
 }
 
 // A sync that failed in the process before may have lost the newest batch although it can still
-// be read: written once more and synced, it is certain.
-Status StateLog::mend_tail(Segment& segment, const Tail& tail) {
-  const std::uint64_t end = segment.records_offset + segment.count * state_record_size;
-  if (torn_bytes_ > 0) TWINCHAIN_TRY(segment.file->truncate(end));
-  if (tail.end > tail.batch_first) {
-    const std::uint64_t begin = end - (tail.end - tail.batch_first) * state_record_size;
-    Bytes batch(end - begin);
-    auto count = segment.file->pread(batch, begin);
+// be read. Writing it again in its place would put it at risk where it is durable.
+Status StateLog::copy_newest_batch() {
+  Segment& segment = segments_.back();
+  Bytes batch;
+  Bytes record(state_record_size);
+  for (std::uint64_t ordinal = newest_batch_; ordinal < segment.end; ++ordinal) {
+    const std::uint64_t offset = segment.offset_of_slot(segment.slot_of(ordinal));
+    auto count = segment.file->pread(record, offset);
     if (!count) return pass(count);
-    if (*count != batch.size()) return damaged(segment.path, begin, "file changed while reading");
-    TWINCHAIN_TRY(segment.file->pwrite(batch, begin));
+    if (*count != record.size()) return damaged(segment.path, offset, "file became shorter");
+    twinchain::append(batch, record);
   }
-  return segment.file->sync();
+  if (batch.empty()) return {};
+  const std::uint64_t slot = segment.slots;
+  TWINCHAIN_TRY(append_records(batch));
+  while (!segment.runs.empty() && segment.runs.back().ordinal >= newest_batch_) {
+    segment.runs.pop_back();
+  }
+  segment.runs.push_back({newest_batch_, slot});
+  return {};
+}
+
+Status StateLog::append_records(ByteView records) {
+  Segment& segment = segments_.back();
+  const std::uint64_t begin = segment.offset_of_slot(segment.slots);
+  auto size = segment.file->size_bytes();
+  if (!size) return pass(size);
+  if (*size > begin) return fail(ExitCode::bug, "sealing state has a second writer");
+  const Bytes padding(begin - *size);
+  const ByteView pieces[] = {padding, records};
+  TWINCHAIN_TRY(segment.file->append(pieces));
+  TWINCHAIN_TRY(segment.file->sync());
+  segment.slots += records.size() / state_record_size;
+  return {};
 }
 
 Status StateLog::append(std::span<const SignedLink> links) {
@@ -306,34 +333,30 @@ Status StateLog::append(std::span<const SignedLink> links) {
   records.reserve(links.size() * state_record_size);
   std::uint32_t place = 0;
   for (const SignedLink& link : links) {
-    append_record(records, link, place, segment.first + segment.count + place);
+    append_record(records, link, segment.end + place, place);
     ++place;
   }
-  const ByteView pieces[] = {records};
-  if (auto status = segment.file->append(pieces); !status) {
-    // Best effort: what stays is a torn tail, which the next open() cuts off.
-    (void)segment.file->truncate(segment.records_offset + segment.count * state_record_size);
-    return status;
-  }
-  TWINCHAIN_TRY(segment.file->sync());
-  segment.count += place;
+  const std::uint64_t slot = segment.slots;
+  TWINCHAIN_TRY(append_records(records));
+  segment.place(segment.end, slot);
+  segment.end += place;
   return {};
 }
 
 Result<SignedLink> StateLog::read(std::uint64_t ordinal) {
   auto segment = std::find_if(segments_.rbegin(), segments_.rend(),
                               [&](const Segment& one) { return one.first <= ordinal; });
-  if (segment == segments_.rend() || ordinal - segment->first >= segment->count) {
+  if (segment == segments_.rend() || ordinal >= segment->end) {
     return fail(ExitCode::bug, "no record " + decimal(ordinal) + " in the sealing state");
   }
-  const std::uint64_t offset =
-      segment->records_offset + (ordinal - segment->first) * state_record_size;
+  const std::uint64_t offset = segment->offset_of_slot(segment->slot_of(ordinal));
   Bytes bytes(state_record_size);
   auto count = segment->file->pread(bytes, offset);
   if (!count) return pass(count);
-  const auto record =
-      *count == bytes.size() ? parse_record(bytes, ordinal, segment->first) : std::nullopt;
-  if (!record) return damaged(segment->path, offset, "a link is damaged");
+  const auto record = *count == bytes.size() ? parse_record(bytes, segment->first) : std::nullopt;
+  if (!record || record->ordinal != ordinal) {
+    return damaged(segment->path, offset, "a link is damaged");
+  }
   return record->link;
 }
 
@@ -341,6 +364,7 @@ Status StateLog::begin_segment(const std::vector<const ChainHead*>& heads,
                                std::uint64_t records_kept) {
   Segment segment;
   segment.first = segments_.empty() ? 0 : next_ordinal();
+  segment.end = segment.first;
   segment.path = segment_path(segment.first);
   const Bytes checkpoint = encode_checkpoint(segment.first, heads);
   segment.records_offset = checkpoint.size();

@@ -58,7 +58,7 @@ struct SealerOptions {
   /// Seal windows that are missing as lost instead of refusing.
   bool accept_loss = false;
   /// The newest known block; empty: no beacon.
-  std::function<std::optional<Beacon>()> beacon;
+  std::function<std::optional<Beacon>()> beacon = {};
 };
 
 /// A DATA frame that check_data_frame() has passed, with its root.
