@@ -17,7 +17,9 @@ constexpr std::uint64_t tell_again_ns = 600 * second_ns;
 /// blocks: an unconfirmed parent may come back until then.
 constexpr std::uint32_t blocks_until_given_up = 2;
 
-std::uint32_t distance(std::uint32_t a, std::uint32_t b) { return a > b ? a - b : b - a; }
+std::uint32_t distance(std::uint32_t a, std::uint32_t b) {
+  return a > b ? a - b : b - a;
+}
 
 }  // namespace
 
@@ -59,8 +61,8 @@ void AnchorEngine::see_link(const LinkReference& link) {
   see_source(link.header.source);
   const auto [at, is_new] = chains_.try_emplace(ChainKey{link.header.source, link.record});
   Chain& chain = at->second;
-  if (!is_new && (link.header.sequence < chain.newest.header.sequence ||
-                  link.hash == chain.newest.hash)) {
+  if (!is_new &&
+      (link.header.sequence < chain.newest.header.sequence || link.hash == chain.newest.hash)) {
     return;
   }
   chain = Chain{link, std::nullopt, false};
@@ -83,10 +85,9 @@ void AnchorEngine::end_input() {
 
 std::size_t AnchorEngine::unpublished() const {
   return static_cast<std::size_t>(
-      std::count_if(chains_.begin(), chains_.end(),
-                    [this](const auto& entry) {
-                      return sources_.contains(entry.first.source) && !is_published(entry.second);
-                    }));
+      std::count_if(chains_.begin(), chains_.end(), [this](const auto& entry) {
+        return sources_.contains(entry.first.source) && !is_published(entry.second);
+      }));
 }
 
 std::size_t AnchorEngine::outstanding() const {
@@ -172,8 +173,7 @@ Result<std::uint64_t> AnchorEngine::step() {
 }
 
 void AnchorEngine::run_into(Error error) {
-  const bool is_configuration =
-      error.code == ExitCode::usage || error.code == ExitCode::malformed;
+  const bool is_configuration = error.code == ExitCode::usage || error.code == ExitCode::malformed;
   if (is_configuration && !attempted_) {
     fatal_ = std::move(error);
     return;
@@ -377,9 +377,9 @@ Status AnchorEngine::bump(AnchorRecord record) {
       return sent;
     }
   }
-  return fail(ExitCode::refuted, describe_link(record.link) + ": the fee is too low after " +
-                                     decimal(std::uint64_t{record.transactions.size()}) +
-                                     " transactions",
+  return fail(ExitCode::refuted,
+              describe_link(record.link) + ": the fee is too low after " +
+                  decimal(std::uint64_t{record.transactions.size()}) + " transactions",
               "give a higher --fee-rate");
 }
 
@@ -412,8 +412,8 @@ Status AnchorEngine::replace(const AnchorRecord& given) {
   if (is_new) at->second = Chain{link, std::nullopt, false};
   if (!is_published(at->second)) {
     // Not at once while links come: the newest one is to be published, and may not be known yet.
-    batch_due_ns_ = std::min(batch_due_ns_, clock_.monotonic_ns() +
-                                                (input_ended_ ? 0 : settings_.every_ns));
+    batch_due_ns_ =
+        std::min(batch_due_ns_, clock_.monotonic_ns() + (input_ended_ ? 0 : settings_.every_ns));
   }
   return {};
 }
@@ -453,9 +453,9 @@ Status AnchorEngine::publish_due() {
   batch_due_ns_ = never;
   if (postponed) {
     tell(Notice::detail, "many anchors wait for their depth: the next one waits too");
-    batch_due_ns_ = clock_.monotonic_ns() +
-                    std::max(input_ended_ ? settings_.poll_ns : settings_.every_ns,
-                             settings_.poll_ns);
+    batch_due_ns_ =
+        clock_.monotonic_ns() +
+        std::max(input_ended_ ? settings_.poll_ns : settings_.every_ns, settings_.poll_ns);
   }
   return {};
 }

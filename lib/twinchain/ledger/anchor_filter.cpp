@@ -27,6 +27,7 @@ namespace {
 constexpr std::size_t max_chains = 4096;
 constexpr std::size_t max_sources = 65536;
 constexpr std::uint64_t note_wait_after_ns = 2'000'000'000;
+constexpr std::uint64_t call_grace_ns = 500'000'000;
 
 /// What the reading thread knows and the working thread has not taken yet.
 class Mailbox {
@@ -190,6 +191,7 @@ class Filter {
       wait_for_worker();
     }
     worker.join();
+    open_mail();  // what it was stopped before: it counts as not done
     if (!read) return pass_status(read);
     if (fatal_) return std::unexpected(*fatal_);
     if (damage_) return std::unexpected(*damage_);
@@ -235,10 +237,23 @@ class Filter {
     mailbox_.stop();
   }
 
+  /// The worker keeps the time itself, unless a call of the ledger holds it beyond the end.
   void wait_for_worker() {
-    auto ready = wait_readable(either_.get(), -1);
-    auto ended = wait_readable(worker_ended_.get(), 0);
-    if (!ready || !ended || !*ended) stop_worker();
+    const std::uint64_t until = clock_.monotonic_ns() + options_.timeout_ns + call_grace_ns;
+    while (true) {
+      const std::uint64_t now = clock_.monotonic_ns();
+      if (now >= until) {
+        overdue_ = true;
+        return stop_worker();
+      }
+      const std::uint64_t left_ms = (until - now) / 1'000'000 + 1;
+      auto ready = wait_readable(either_.get(),
+                                 static_cast<int>(std::min<std::uint64_t>(left_ms, 3'600'000)));
+      if (ready && !*ready) continue;
+      auto ended = wait_readable(worker_ended_.get(), 0);
+      if (!ready || !ended || !*ended) stop_worker();
+      return;
+    }
   }
 
   Status read_input() {
@@ -278,8 +293,8 @@ class Filter {
   Status take_frame(const Frame& frame) {
     const FrameHeader& header = frame.header;
     if (header.critical() && !is_known_frame_type(header.type)) {
-      return fail(ExitCode::malformed, "byte " + decimal(frame.offset) + " of the input: " +
-                                           frame_type_name(header.type) +
+      return fail(ExitCode::malformed, "byte " + decimal(frame.offset) +
+                                           " of the input: " + frame_type_name(header.type) +
                                            " is critical and not known to this version");
     }
     TWINCHAIN_TRY(writer_.write_unchanged(header, frame.body.view()));
@@ -311,6 +326,15 @@ class Filter {
     return {};
   }
 
+  Mailbox::Letter open_mail() {
+    Mailbox::Letter letter = mailbox_.take();
+    for (const Id128& source : letter.sources) engine_.see_source(source);
+    for (const Hash256& hash : letter.again) engine_.see_again(hash);
+    for (const LinkReference& link : letter.links) engine_.see_link(link);
+    for (const Receipt& receipt : letter.receipts) engine_.see_anchor(receipt);
+    return letter;
+  }
+
   /// The working thread.
   void work() {
     try {
@@ -326,12 +350,8 @@ class Filter {
     std::optional<std::uint64_t> ended_ns;
     bool noted = false;
     while (true) {
-      const Mailbox::Letter letter = mailbox_.take();
+      const Mailbox::Letter letter = open_mail();
       if (letter.stop) return;
-      for (const Id128& source : letter.sources) engine_.see_source(source);
-      for (const Hash256& hash : letter.again) engine_.see_again(hash);
-      for (const LinkReference& link : letter.links) engine_.see_link(link);
-      for (const Receipt& receipt : letter.receipts) engine_.see_anchor(receipt);
       if (letter.input_ended && !ended_ns) {
         ended_ns = clock_.monotonic_ns();
         engine_.end_input();
@@ -341,6 +361,8 @@ class Filter {
         if (!cancelled()) fatal_ = next.error();
         return;
       }
+      if (cancelled()) return;
+      trouble_ = engine_.trouble();
       std::uint64_t until = *next;
       const std::uint64_t now = clock_.monotonic_ns();
       if (ended_ns) {
@@ -373,7 +395,11 @@ class Filter {
     outcome.left = engine_.outstanding();
     if (outcome.left > 0) {
       for (const std::string& line : engine_.describe_outstanding()) tell(Notice::note, line);
-      if (engine_.trouble()) outcome.trouble = engine_.trouble()->error;
+      if (trouble_) {
+        outcome.trouble = trouble_->error;
+      } else if (overdue_) {
+        outcome.trouble = Error{ExitCode::peer, "the ledger has not answered in time", {}};
+      }
       outcome.code = outcome.trouble ? outcome.trouble->code : ExitCode::unproven;
     } else if (!saw_link_ && engine_.emitted() == 0 && input_fd_ >= 0) {
       tell(Notice::note, "nothing was sealed: there is no link in the input");
@@ -392,7 +418,10 @@ class Filter {
   UniqueFd either_;
   std::set<Hash256> emitted_before_;
   std::set<Id128> sources_;
-  std::optional<Error> fatal_;   ///< the working thread's, until it is joined
+  std::optional<Error> fatal_;  ///< the working thread's, until it is joined
+  /// The engine's, but for what a cancelled call gave; the working thread's, until it is joined.
+  std::optional<AnchorEngine::Trouble> trouble_;
+  bool overdue_ = false;
   std::optional<Error> damage_;
   bool stopped_ = false;
   bool saw_link_ = false;

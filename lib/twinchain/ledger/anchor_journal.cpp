@@ -125,8 +125,7 @@ std::string encode_anchor_record(const AnchorRecord& record) {
   add_line(out, "source", to_hex(header.source));
   add_line(out, "record", to_hex(record.link.record));
   add_line(out, "sequence", decimal(header.sequence));
-  add_line(out, "window",
-           decimal(header.window_start_ns) + " " + decimal(header.window_end_ns));
+  add_line(out, "window", decimal(header.window_start_ns) + " " + decimal(header.window_end_ns));
   add_line(out, "link", to_hex(record.link.hash));
   for (const Prepared& transaction : record.transactions) {
     add_line(out, "transaction",

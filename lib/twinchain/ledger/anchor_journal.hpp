@@ -28,7 +28,7 @@ struct LinkReference {
 struct AnchorRecord {
   LinkReference link;
   std::string network;      ///< "litecoin-regtest"
-  std::uint64_t order = 0; ///< of its making: later ones may spend the change of earlier ones
+  std::uint64_t order = 0;  ///< of its making: later ones may spend the change of earlier ones
   /// Oldest first; each later one replaces those before it with a higher fee. At least one.
   std::vector<Prepared> transactions;
   Bytes receipt;         ///< the ANCHOR frame's body; empty until it is deep enough

@@ -53,7 +53,7 @@ Result<std::string> read_credentials_file(const std::string& path) {
     fd.error().code = ExitCode::usage;
     return pass(fd);
   }
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd->get(), &info) != 0) {
     return std::unexpected(errno_error("cannot stat " + escape(path, 400), errno));
   }

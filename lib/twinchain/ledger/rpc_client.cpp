@@ -38,8 +38,7 @@ class HttpRpcConnection final : public RpcConnection {
   HttpRpcConnection(RpcAddress address, std::string credentials, const LedgerOptions& options)
       : address_(std::move(address)), credentials_(std::move(credentials)), options_(options) {}
 
-  Result<RpcReply> call(std::string_view method, std::string_view params,
-                        bool to_wallet) override {
+  Result<RpcReply> call(std::string_view method, std::string_view params, bool to_wallet) override {
     try {
       return guarded_call(method, params, to_wallet);
     } catch (const std::exception& error) {
@@ -85,10 +84,11 @@ class HttpRpcConnection final : public RpcConnection {
   Result<RpcReply> interpret(const HttpAnswer& answer) {
     switch (answer.status) {
       case 401:
-        return fail(ExitCode::usage, node() + " refuses the credentials",
-                    options_.cookie_file.empty() && options_.credentials_file.empty()
-                        ? "give --cookie-file (.cookie in the node's folder) or --credentials-file"
-                        : "is it the cookie of this node and network, the password of its rpcauth?");
+        return fail(
+            ExitCode::usage, node() + " refuses the credentials",
+            options_.cookie_file.empty() && options_.credentials_file.empty()
+                ? "give --cookie-file (.cookie in the node's folder) or --credentials-file"
+                : "is it the cookie of this node and network, the password of its rpcauth?");
       case 403:
         return fail(ExitCode::usage, node() + " forbids access from this machine",
                     "rpcallowip in the node's configuration says who may");
@@ -120,9 +120,9 @@ class HttpRpcConnection final : public RpcConnection {
         io_.run();
         stream_.reset();
         if (!late) return fail(ExitCode::peer, "stopped while " + std::string(what));
-        return fail(ExitCode::peer,
-                    node() + ": no success within " + decimal(std::int64_t{options_.timeout_ms}) +
-                        " ms while " + what);
+        return fail(ExitCode::peer, node() + ": no success within " +
+                                        decimal(std::int64_t{options_.timeout_ms}) + " ms while " +
+                                        what);
       }
       io_.restart();
       io_.run_one_for(std::min<Clock::duration>(end - now, cancel_check_interval));

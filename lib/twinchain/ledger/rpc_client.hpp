@@ -14,7 +14,8 @@
 
 namespace twinchain::ledger {
 
-/// The node understood the call and said no. The numbers are those of Bitcoin Core's rpc/protocol.h.
+/// The node understood the call and said no. The numbers are those of Bitcoin Core's
+/// rpc/protocol.h.
 struct RpcFault {
   std::int64_t code = 0;
   std::string message;  ///< as the node sent it: not escaped

@@ -85,9 +85,9 @@ class RpcLedger final : public Ledger {
         if (fee_too_low != nullptr) *fee_too_low = true;
         return fail(ExitCode::refuted, "the fee is too low for the node: " + sent->reason);
       case Outcome::busy:
-        return fail(ExitCode::peer,
-                    "the node takes no more unconfirmed transactions of the wallet: " +
-                        sent->reason);
+        return fail(
+            ExitCode::peer,
+            "the node takes no more unconfirmed transactions of the wallet: " + sent->reason);
       case Outcome::fee_too_high:
         return fail(ExitCode::usage, "the fee is too high for the node: " + sent->reason,
                     "give a lower --fee-rate; it is in satoshi per vbyte");
@@ -140,8 +140,8 @@ class RpcLedger final : public Ledger {
     if (!minimum) return pass(minimum);
     const std::uint64_t size = virtual_size(*parsed, old.raw_transaction.size());
     const double old_rate = static_cast<double>(old.fee_sat) / static_cast<double>(size);
-    const double rate = std::max({old_rate * bump_factor, old_rate + bump_step_sat_per_vbyte,
-                                  *minimum * 1.1, fee_rate_});
+    const double rate = std::max(
+        {old_rate * bump_factor, old_rate + bump_step_sat_per_vbyte, *minimum * 1.1, fee_rate_});
     const auto fee_sat = static_cast<std::uint64_t>(std::ceil(rate * static_cast<double>(size)));
 
     for (bitcoin::TxIn& input : parsed->inputs) {
@@ -167,8 +167,8 @@ class RpcLedger final : public Ledger {
     auto place = status(txid);
     if (!place) return pass(place);
     if (place->place != TransactionPlace::block) {
-      return fail(ExitCode::peer, "transaction " + to_hex_reversed(txid) +
-                                      " is not in a block of the best chain");
+      return fail(ExitCode::peer,
+                  "transaction " + to_hex_reversed(txid) + " is not in a block of the best chain");
     }
     const Hash256& block_hash = place->block_hash;
     auto header = node_.block_header(block_hash);
@@ -177,8 +177,8 @@ class RpcLedger final : public Ledger {
     if (!txids) return pass(txids);
     const auto found = std::find(txids->begin(), txids->end(), txid);
     if (found == txids->end()) {
-      return fail(ExitCode::malformed, "node's block " + to_hex_reversed(block_hash) +
-                                           " does not list the transaction");
+      return fail(ExitCode::malformed,
+                  "node's block " + to_hex_reversed(block_hash) + " does not list the transaction");
     }
     const auto index = static_cast<std::size_t>(found - txids->begin());
     auto transaction = stripped_transaction(txid, block_hash);
@@ -236,8 +236,9 @@ class RpcLedger final : public Ledger {
       if (network.genesis() != *genesis) continue;
       const std::string_view name = network.name;
       if (name != family_ && !name.starts_with(family_ + "-")) {
-        return fail(ExitCode::usage, "this is a node of " + std::string(name) + ", not of " + family_,
-                    "give its URL as " + std::string(name.substr(0, name.find('-'))) + ":http://HOST:PORT");
+        return fail(
+            ExitCode::usage, "this is a node of " + std::string(name) + ", not of " + family_,
+            "give its URL as " + std::string(name.substr(0, name.find('-'))) + ":http://HOST:PORT");
       }
       network_ = network;
       return {};
@@ -277,8 +278,7 @@ class RpcLedger final : public Ledger {
       if (change != nullptr) return std::nullopt;
       change = &output;
     }
-    if (change == nullptr || amount_sat < 0 ||
-        change->value_sat < least_change_sat + amount_sat) {
+    if (change == nullptr || amount_sat < 0 || change->value_sat < least_change_sat + amount_sat) {
       return std::nullopt;
     }
     change->value_sat -= amount_sat;

@@ -84,10 +84,10 @@ Error describe_fault(std::string_view method, const RpcFault& fault) {
     case rpc_wallet_insufficient_funds:
       return describe_wallet_error(fault.message);
     default:
-      return {ExitCode::refuted,
-              "node refuses " + std::string(method) + ": " + said + " (" + decimal(fault.code) +
-                  ")",
-              {}};
+      return {
+          ExitCode::refuted,
+          "node refuses " + std::string(method) + ": " + said + " (" + decimal(fault.code) + ")",
+          {}};
   }
 }
 
@@ -177,9 +177,9 @@ Result<std::vector<Hash256>> RpcNode::block_txids(const Hash256& block_hash) {
 }
 
 Result<Bytes> RpcNode::block_transaction(const Hash256& txid, const Hash256& block_hash) {
-  auto answer = expect(
-      "getrawtransaction",
-      with_hash(txid).value(false).value(to_hex_reversed(block_hash)).end_array(), false);
+  auto answer =
+      expect("getrawtransaction",
+             with_hash(txid).value(false).value(to_hex_reversed(block_hash)).end_array(), false);
   if (!answer) return pass(answer);
   auto bytes = from_hex(answer->text);
   if (!bytes || bytes->empty()) return odd_answer("getrawtransaction", "transaction");

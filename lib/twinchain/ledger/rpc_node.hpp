@@ -43,11 +43,11 @@ class RpcNode {
     std::uint64_t fee_sat = 0;
   };
   enum class SendOutcome {
-    accepted,     ///< or known already
-    fee_too_low,  ///< for the node's mempool, or to replace what is there
-    busy,         ///< may be accepted later: too many unconfirmed ancestors
-    fee_too_high, ///< the node's own limit
-    refused       ///< for good: inputs are spent
+    accepted,      ///< or known already
+    fee_too_low,   ///< for the node's mempool, or to replace what is there
+    busy,          ///< may be accepted later: too many unconfirmed ancestors
+    fee_too_high,  ///< the node's own limit
+    refused        ///< for good: inputs are spent
   };
   struct Sent {
     SendOutcome outcome = SendOutcome::accepted;
