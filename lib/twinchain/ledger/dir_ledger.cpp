@@ -258,13 +258,16 @@ class RealDirLedger final : public DirLedger {
     std::uint32_t height = chain_.tip_height();
     MedianTime median = chain_.median_time();
     for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint32_t time_s = next_time_s(median);
-      const Block block = mine_dir_block(previous, ++height, time_s, std::move(transactions));
+      const std::optional<std::uint32_t> time_s = next_time_s(median);
+      if (!time_s) {
+        return fail(ExitCode::refuted, escape(folder_, 400) + ": block times have come to an end");
+      }
+      const Block block = mine_dir_block(previous, ++height, *time_s, std::move(transactions));
       transactions.clear();
       append(records, dir_record(block));
       coins.push_back({bitcoin::txid(block.transactions[0]), 0});
       previous = bitcoin::block_hash(block.header);
-      median.add(time_s);
+      median.add(*time_s);
     }
     const ByteView pieces[] = {records};
     Status status = (*file)->append(pieces);
@@ -284,10 +287,13 @@ class RealDirLedger final : public DirLedger {
     if (coins_.size() > max_spare_coins) coins_.pop_front();
   }
 
-  std::uint32_t next_time_s(const MedianTime& median) {
-    const std::int64_t now_s = clock_.wall_ns() / 1'000'000'000;
+  // Nothing when the blocks' times leave no room: that takes a forged ledger, or the year 2106.
+  std::optional<std::uint32_t> next_time_s(const MedianTime& median) {
+    constexpr std::int64_t last_s = 0xffffffff;
     const std::int64_t least_s = std::int64_t{median.median_s()} + 1;
-    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(now_s, least_s, 0xffffffff));
+    if (least_s > last_s) return std::nullopt;
+    const std::int64_t now_s = clock_.wall_ns() / 1'000'000'000;
+    return static_cast<std::uint32_t>(std::clamp(now_s, least_s, last_s));
   }
 
   // A help for later readers (dir_chain.hpp): neither its failure nor its loss matters.
