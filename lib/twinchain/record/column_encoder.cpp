@@ -262,8 +262,10 @@ ColumnEncoding ColumnEncoder::State::encode_words(std::span<const std::uint64_t>
   const bool is_f64 = type == ValueType::f64;
   const auto choose_again = [&](bool decimals_allowed) {
     choose(values, decimals_allowed, memory);
-    memory.windows_left =
-        static_cast<std::uint16_t>(windows_between_choices / 2 + channel % windows_between_choices);
+    // In another window for each channel, so that no window pays for all.
+    const std::size_t windows = values_between_choices / values.size() + 1;
+    const std::size_t spread = std::min(windows, windows_between_choices);
+    memory.windows_left = static_cast<std::uint16_t>(spread / 2 + channel % spread);
   };
   if (!memory.chosen || memory.windows_left == 0) {
     choose_again(is_f64);

@@ -227,6 +227,7 @@ TWINCHAIN_AVX2 void split_block(const std::uint64_t* words, std::uint8_t* planes
 
 TWINCHAIN_AVX2 void split_planes(std::span<const std::uint64_t> words, std::uint8_t* planes,
                                  std::size_t plane_count) {
+  if (plane_count == 0) return;
   std::size_t i = 0;
   for (; i + 32 <= words.size(); i += 32) {
     split_block(words.data() + i, planes + i, words.size(), plane_count);

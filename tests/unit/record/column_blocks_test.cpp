@@ -21,7 +21,7 @@ void check_integers(const std::vector<std::uint64_t>& words, const IntegerPlan& 
 TEST_CASE("integer block: any plan gives the same numbers back") {
   std::mt19937_64 random(1);
   for (const unsigned width : {0U, 1U, 7U, 8U, 30U, 63U, 64U}) {
-    for (const std::size_t count : {1, 2, 3, 40, 300}) {
+    for (const std::size_t count : {1U, 2U, 3U, 40U, 300U}) {
       std::vector<std::uint64_t> words(count);
       for (std::uint64_t& word : words) {
         word = width == 0 ? 5 : (random() >> (64 - width)) - (std::uint64_t{1} << (width - 1));

@@ -114,7 +114,7 @@ TEST_CASE("column: sequences of i64") {
   for (int i = 0; i < 1000; ++i) {
     counter.push_back(123'456'789 + 17 * i);
     far.push_back(static_cast<std::int64_t>(random()));
-    times.push_back(1'700'000'000'000'000'000 + 1'000'000 * (10 * i + (i % 7)));
+    times.push_back(1'700'000'000'000'000'000 + std::int64_t{1'000'000} * (10 * i + i % 7));
   }
   CHECK(check_i64(counter).size() < 40);
   CHECK(check_i64(far).size() <= 8013);
@@ -128,7 +128,7 @@ TEST_CASE("column: sequences of i64") {
 
 TEST_CASE("column: bools") {
   std::mt19937_64 random(5);
-  for (const std::size_t count : {1, 7, 8, 9, 1000}) {
+  for (const std::size_t count : {1U, 7U, 8U, 9U, 1000U}) {
     std::vector<std::uint64_t> words(count, 1);
     CHECK(encode_column(ValueType::boolean, words).size() == value_column_head_size + 1);
     check_words(ValueType::boolean, words, encode_column(ValueType::boolean, words));

@@ -16,7 +16,7 @@ std::vector<std::uint64_t> random_words(std::size_t count, std::uint64_t seed) {
 
 TEST_CASE("kernels: rows become columns at every width and count") {
   for (std::size_t width = 1; width <= 8; ++width) {
-    for (const std::size_t count : {0, 1, 3, 4, 5, 17}) {
+    for (const std::size_t count : {0U, 1U, 3U, 4U, 5U, 17U}) {
       const std::size_t stride = width + 3;
       const auto words = random_words(stride * count + width, width);
       std::vector<std::vector<std::uint64_t>> columns(width, std::vector<std::uint64_t>(count));
@@ -31,7 +31,7 @@ TEST_CASE("kernels: rows become columns at every width and count") {
 }
 
 TEST_CASE("kernels: residuals are the same with and without vector instructions") {
-  for (const std::size_t count : {3, 4, 5, 8, 64, 67}) {
+  for (const std::size_t count : {3U, 4U, 5U, 8U, 64U, 67U}) {
     const auto words = random_words(count, count);
     for (unsigned order = 0; order <= 2; ++order) {
       for (const bool zigzag : {false, true}) {
@@ -67,7 +67,7 @@ TEST_CASE("kernels: a factor is taken out only when it divides all") {
 }
 
 TEST_CASE("kernels: planes are the same with and without vector instructions, and come back") {
-  for (const std::size_t count : {1, 31, 32, 33, 64, 100}) {
+  for (const std::size_t count : {1U, 31U, 32U, 33U, 64U, 100U}) {
     const auto words = random_words(count, count);
     for (std::size_t planes = 0; planes <= 8; ++planes) {
       Bytes fast(planes * count, 1);

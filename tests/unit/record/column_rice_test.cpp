@@ -43,7 +43,7 @@ TEST_CASE("rice: numbers of every width come back") {
   for (unsigned width = 0; width <= 64; ++width) {
     CAPTURE(width);
     std::mt19937_64 random(width);
-    for (const std::size_t count : {1, 2, 127, 128, 129, 1000}) {
+    for (const std::size_t count : {1U, 2U, 127U, 128U, 129U, 1000U}) {
       std::vector<std::uint64_t> numbers(count);
       for (std::uint64_t& number : numbers) number = width == 0 ? 0 : random() >> (64 - width);
       check_round_trip(numbers);
