@@ -319,10 +319,9 @@ Status Fsck::look_for_strays() {
                entry.offset < range.to;
       });
       auto there = fetcher_.is_there(entry);
-      if (there && *there) continue;
-      if (!there && there.error().code != ExitCode::system) return pass(there);
-      const auto file = records_.find(entry.segment);
-      if (damaged || (file != records_.end() && !there)) {
+      if (!there) return pass(there);
+      if (*there) continue;
+      if (damaged) {
         report(FindingKind::damage, place(entry.segment, entry.offset) + ": " + name + " is lost",
                entry.segment, entry.offset, entry.size_bytes());
       } else {

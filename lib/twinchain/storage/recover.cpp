@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t entries_per_commit = 8192;
 constexpr std::uint32_t max_ordinal = 4096;
+constexpr std::size_t rewrite_bytes = std::size_t{1} << 20;
 
 bool is_single(FrameType type) {
   return type == FrameType::data || type == FrameType::link;
@@ -49,6 +50,7 @@ class Scan {
  private:
   Status take(const Frame& frame, SegmentRecord& record);
   Status cut(const SegmentRecord& record, std::uint64_t good_end, std::uint64_t size_bytes);
+  Status write_again(std::uint32_t number, std::uint64_t from, std::uint64_t to);
 
   Fs& fs_;
   const Layout& layout_;
@@ -60,7 +62,8 @@ class Scan {
 };
 
 Status Scan::segment(SegmentRecord record, std::uint64_t size_bytes, bool cut_tail) {
-  std::uint64_t good_end = record.indexed_to;
+  const std::uint64_t from = record.indexed_to;
+  std::uint64_t good_end = from;
   std::uint64_t damaged = 0;
   auto scanner =
       SegmentScanner::open(fs_, layout_.segment_path(record.number), record.indexed_to, size_bytes);
@@ -97,6 +100,7 @@ Status Scan::segment(SegmentRecord record, std::uint64_t size_bytes, bool cut_ta
     record.indexed_to = std::max<std::uint64_t>(good_end, preamble_size);
     if (damaged > 0) --damaged;
   }
+  if (cut_tail) TWINCHAIN_TRY(write_again(record.number, from, record.indexed_to));
   if (damaged > 0) {
     result_.damaged_places += damaged;
     notes_(place(record.number, 0) + ": " + decimal(damaged) +
@@ -150,6 +154,24 @@ Status Scan::cut(const SegmentRecord& record, std::uint64_t good_end, std::uint6
   notes_(place(record.number, good_end) + ": cut off " + decimal(size_bytes - good_end) +
          " bytes of a write that was interrupted");
   return {};
+}
+
+/// What another process had written is in the system's cache, and nobody knows whether it was
+/// synced. After a sync that failed Linux takes such bytes for clean and the next sync leaves them
+/// out: written again, they are dirty again.
+Status Scan::write_again(std::uint32_t number, std::uint64_t from, std::uint64_t to) {
+  auto file = fs_.open(layout_.segment_path(number), OpenMode::read_write);
+  if (!file) return pass(file);
+  Bytes chunk(rewrite_bytes);
+  for (std::uint64_t at = from; at < to;) {
+    auto count =
+        (*file)->pread(std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), to - at)), at);
+    if (!count) return pass(count);
+    if (*count == 0) break;
+    TWINCHAIN_TRY((*file)->pwrite(ByteView(chunk).first(*count), at));
+    at += *count;
+  }
+  return (*file)->sync();
 }
 
 }  // namespace

@@ -88,7 +88,11 @@ Result<FrameFetcher::Found> FrameFetcher::locate(const FrameEntry& entry) {
   const bool was_open = std::ranges::any_of(
       files_, [&](const OpenFile& open) { return open.number == entry.segment; });
   auto source = file(entry.segment);
-  if (!source) return pass(source);
+  if (!source) {
+    auto there = fs_.exists(layout_.segment_path(entry.segment));
+    if (there && !*there) return damaged(entry, "the segment is gone");
+    return pass(source);
+  }
   auto header = fetch_header(entry, **source);
   if (header) return Found{*source, *header};
   if (!was_open) return pass(header);

@@ -56,6 +56,8 @@ Status StoreWriter::start() {
   auto gc_lock = fs_.lock(layout_.gc_lock_path());
   catch_up_options.gc_at_work = !gc_lock;
   if (gc_lock) TWINCHAIN_TRY(remove_temporary_files(fs_, layout_));
+  // A process that was killed may have made a segment whose name is not durable.
+  TWINCHAIN_TRY(fs_.sync_folder(layout_.segments_folder()));
   auto index = open_or_remake_index(layout_, notes_);
   if (!index) return pass(index);
   index_ = std::move(*index);
@@ -81,9 +83,7 @@ Status StoreWriter::start() {
     TWINCHAIN_TRY(open_segment(last.number + 1));
     return index_->commit();
   }
-  // What a process that was killed had written but not synced is taken over: sync it before it
-  // is built upon.
-  return file_->sync();
+  return index_->commit();
 }
 
 Status StoreWriter::open_segment(std::uint32_t number) {
@@ -94,9 +94,15 @@ Status StoreWriter::open_segment(std::uint32_t number) {
   if (!file) return pass(file);
   file_ = std::move(*file);
   const ByteView preamble = stream_preamble;
-  TWINCHAIN_TRY(file_->append({&preamble, 1}));
-  TWINCHAIN_TRY(file_->sync());
-  TWINCHAIN_TRY(fs_.sync_folder(layout_.segments_folder()));
+  auto made = file_->append({&preamble, 1});
+  if (made) made = file_->sync();
+  if (made) made = fs_.sync_folder(layout_.segments_folder());
+  if (!made) {
+    failed_ = true;
+    index_->abort();
+    (void)fs_.remove(path);  // what is left of it is mended by the next open()
+    return made;
+  }
   record_ = SegmentRecord{};
   record_.number = number;
   record_.indexed_to = preamble_size;
