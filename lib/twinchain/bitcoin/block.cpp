@@ -71,12 +71,12 @@ std::vector<Hash256> txids(const Block& block) {
   return ids;
 }
 
-Status check_block(const Block& block) {
+Status check_block(const Block& block, std::vector<Hash256>* ids) {
   if (block.transactions.empty() || !block.transactions[0].is_coinbase()) {
     return fail(ExitCode::refuted, "block: first transaction is not a coinbase");
   }
-  std::vector<Hash256> ids;
-  ids.reserve(block.transactions.size());
+  std::vector<Hash256> made;
+  made.reserve(block.transactions.size());
   for (const Transaction& transaction : block.transactions) {
     if (&transaction != &block.transactions[0] && transaction.is_coinbase()) {
       return fail(ExitCode::refuted, "block: more than one coinbase");
@@ -85,13 +85,14 @@ Status check_block(const Block& block) {
     if (bytes.size() == 2 * sizeof(Hash256)) {
       return fail(ExitCode::refuted, "block: transaction of 64 bytes");
     }
-    ids.push_back(sha256d(bytes));
+    made.push_back(sha256d(bytes));
   }
   bool mutated = false;
-  if (merkle_root(ids, &mutated) != block.header.merkle_root) {
+  if (merkle_root(made, &mutated) != block.header.merkle_root) {
     return fail(ExitCode::refuted, "block: merkle root is not the header's");
   }
   if (mutated) return fail(ExitCode::refuted, "block: repeated transactions");
+  if (ids != nullptr) *ids = std::move(made);
   return {};
 }
 

@@ -31,8 +31,9 @@ std::vector<Hash256> txids(const Block& block);
 
 /// What a block must be by itself whatever its chain: first transaction and no other a coinbase,
 /// Merkle root as the header says, not mutated (CVE-2012-2459), no 64-byte transaction
-/// (CVE-2017-12842). ExitCode::refuted. The proof of work is checked by pow.hpp.
-Status check_block(const Block& block);
+/// (CVE-2017-12842). ExitCode::refuted. The proof of work is checked by pow.hpp. `ids`: takes the
+/// txids, which are made anyway.
+Status check_block(const Block& block, std::vector<Hash256>* ids = nullptr);
 
 /// The height that a coinbase states: the first push of its input's script (BIP 34), in shortest
 /// form. Nothing when it is no coinbase or has none.

@@ -19,7 +19,6 @@ constexpr std::string_view coinbase_tag = "twinchain dir ledger";
 constexpr std::uint32_t genesis_time_s = 1'735'689'600;
 // BIP 9: no signals.
 constexpr std::int32_t block_version = 0x20000000;
-constexpr std::size_t median_span = 11;
 
 bitcoin::TxOut op_true_output() {
   return {0, {bitcoin::OP_TRUE}};
@@ -39,9 +38,10 @@ Transaction make_coinbase(std::uint32_t height) {
   return coinbase;
 }
 
-bool meets_target(const bitcoin::BlockHeader& header) {
-  return bitcoin::check_proof_of_work(ProofOfWork::sha256d, bitcoin::serialize(header),
-                                      bitcoin::decode_compact(dir_bits).target);
+// The work is asked of the block's id itself.
+bool meets_target(const Hash256& hash) {
+  static const bitcoin::UInt256 target = bitcoin::decode_compact(dir_bits).target;
+  return bitcoin::UInt256::from_hash(hash) <= target;
 }
 
 std::unexpected<Error> refuted(std::string_view what) {
@@ -88,15 +88,17 @@ Status check_dir_transaction(const Transaction& transaction) {
 }
 
 void MedianTime::add(std::uint32_t time_s) {
-  times_s_.push_back(time_s);
-  if (times_s_.size() > median_span) times_s_.pop_front();
+  times_s_[count_ % times_s_.size()] = time_s;
+  ++count_;
 }
 
 std::uint32_t MedianTime::median_s() const {
-  if (times_s_.empty()) return 0;
-  std::vector<std::uint32_t> sorted(times_s_.begin(), times_s_.end());
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[sorted.size() / 2];
+  const std::size_t count = std::min(count_, times_s_.size());
+  if (count == 0) return 0;
+  auto times = times_s_;
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(count / 2);
+  std::nth_element(times.begin(), middle, times.begin() + static_cast<std::ptrdiff_t>(count));
+  return *middle;
 }
 
 Block mine_dir_block(const Hash256& previous, std::uint32_t height, std::uint32_t time_s,
@@ -108,23 +110,26 @@ Block mine_dir_block(const Hash256& previous, std::uint32_t height, std::uint32_
   }
   block.header = {block_version, previous, bitcoin::merkle_root(bitcoin::txids(block)),
                   time_s,        dir_bits, 0};
-  while (!meets_target(block.header)) ++block.header.nonce;  // every other one does
+  while (!meets_target(bitcoin::block_hash(block.header))) ++block.header.nonce;
   return block;
 }
 
-Status check_dir_block(const Block& block, const Hash256& previous, std::uint32_t height,
-                       std::uint32_t median_time_s) {
-  if (block.header.previous != previous) return refuted("block does not follow the one before it");
-  if (block.header.bits != dir_bits) return refuted("block states another difficulty");
-  if (!meets_target(block.header)) return refuted("block does not meet its proof of work");
-  TWINCHAIN_TRY(bitcoin::check_block(block));
-  const Transaction& coinbase = block.transactions[0];
-  if (coinbase.has_witness() || bitcoin::coinbase_height(coinbase) != height ||
-      !is_dir_coinbase(coinbase)) {
-    return refuted("block's coinbase is not that of its height");
-  }
-  if (height > 0 && block.header.time_s <= median_time_s) {
+Status check_dir_header(const bitcoin::BlockHeader& header, const Hash256& hash,
+                        const Hash256& previous, std::uint32_t median_time_s) {
+  if (header.previous != previous) return refuted("block does not follow the one before it");
+  if (header.bits != dir_bits) return refuted("block states another difficulty");
+  if (!meets_target(hash)) return refuted("block does not meet its proof of work");
+  if (header.time_s <= median_time_s) {
     return refuted("block is not later than the median of the last 11");
+  }
+  return {};
+}
+
+Status check_dir_body(const Block& block, std::uint32_t height, std::vector<Hash256>* ids) {
+  TWINCHAIN_TRY(bitcoin::check_block(block, ids));
+  const Transaction& coinbase = block.transactions[0];
+  if (coinbase.has_witness() || coinbase.inputs[0].script_sig != coinbase_script(height)) {
+    return refuted("block's coinbase is not that of its height");
   }
   for (std::size_t i = 1; i < block.transactions.size(); ++i) {
     TWINCHAIN_TRY(check_dir_transaction(block.transactions[i]));

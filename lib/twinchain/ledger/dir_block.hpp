@@ -5,8 +5,8 @@
 // next block on.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "twinchain/base/result.hpp"
@@ -41,18 +41,23 @@ class MedianTime {
   [[nodiscard]] std::uint32_t median_s() const;
 
  private:
-  std::deque<std::uint32_t> times_s_;
+  std::array<std::uint32_t, 11> times_s_{};
+  std::size_t count_ = 0;  // of all blocks
 };
 
 /// Finds a nonce for a block on top of another one. `transactions` come behind the coinbase.
 bitcoin::Block mine_dir_block(const Hash256& previous, std::uint32_t height, std::uint32_t time_s,
                               std::vector<bitcoin::Transaction> transactions);
 
-/// What is asked of a block that comes from a file: its place (previous, height, time), its proof
-/// of work, Merkle tree, coinbase and transactions. That inputs exist and are spent once is checked
-/// when a block is made, not here: who can write the file can make any chain. ExitCode::refuted.
-Status check_dir_block(const bitcoin::Block& block, const Hash256& previous, std::uint32_t height,
-                       std::uint32_t median_time_s);
+/// What is asked of a header that comes from a file: its place, its time, its proof of work. `hash`
+/// is its block hash. ExitCode::refuted, as below.
+Status check_dir_header(const bitcoin::BlockHeader& header, const Hash256& hash,
+                        const Hash256& previous, std::uint32_t median_time_s);
+/// What is asked of the rest: Merkle tree, coinbase, transactions. That inputs exist and are spent
+/// once is checked when a block is made, not here: who can write the file can make any chain.
+/// `ids` takes the txids.
+Status check_dir_body(const bitcoin::Block& block, std::uint32_t height,
+                      std::vector<Hash256>* ids = nullptr);
 
 /// The bytes in blocks.dat: magic, size, block.
 Bytes dir_record(const bitcoin::Block& block);

@@ -85,10 +85,16 @@ class RealDirLedger final : public DirLedger {
     auto lock = lock_waiting(fs_, chain_.lock_path(), options_.timeout_ms);
     if (!lock) return pass(lock);
     TWINCHAIN_TRY(chain_.refresh());
-    auto position = chain_.find_transaction(txid);
-    if (!position) return pass(position);
-    if (*position) return deepen((*position)->height);
-    TWINCHAIN_TRY(check_spendable(*transaction));
+    auto placement = chain_.place(*transaction, txid);
+    if (!placement) return pass(placement);
+    if (placement->position) return deepen(placement->position->height);
+    TWINCHAIN_TRY(check_dir_transaction(*transaction));
+    if (!placement->spendable) {
+      return fail(ExitCode::refuted,
+                  escape(folder_, 400) +
+                      ": transaction spends an output that is not there or is spent already",
+                  "was the ledger exchanged since the transaction was prepared?");
+    }
     std::vector<Transaction> transactions;
     transactions.push_back(std::move(*transaction));
     return write_blocks(std::max(options_.dir_blocks_per_anchor, 1U), std::move(transactions));
@@ -97,8 +103,8 @@ class RealDirLedger final : public DirLedger {
   void abandon(const Prepared& prepared) override {
     auto transaction = bitcoin::parse_transaction(prepared.raw_transaction);
     if (!transaction || !chain_.refresh()) return;
-    if (auto position = chain_.find_transaction(prepared.txid); !position || *position) return;
-    if (!check_spendable(*transaction)) return;
+    auto placement = chain_.place(*transaction, prepared.txid);
+    if (!placement || !placement->spendable) return;
     for (const bitcoin::TxIn& input : transaction->inputs) add_coin(input.previous_output);
   }
 
@@ -119,7 +125,7 @@ class RealDirLedger final : public DirLedger {
     if (!block) return pass(block);
     status.place = TransactionPlace::block;
     status.height = height;
-    status.block_hash = bitcoin::block_hash(block->header);
+    status.block_hash = bitcoin::block_hash(block->block.header);
     status.depth = depth_of(height);
     return status;
   }
@@ -134,23 +140,23 @@ class RealDirLedger final : public DirLedger {
     auto position = chain_.find_transaction(txid);
     if (!position) return pass(position);
     if (!*position) return fail(ExitCode::refuted, "dir ledger: transaction is not in the chain");
-    auto block = chain_.read_block((*position)->height);
-    if (!block) return pass(block);
+    auto checked = chain_.read_block((*position)->height);
+    if (!checked) return pass(checked);
     if (payload.size() != anchor_tag.size() + sizeof(Hash256) ||
         !std::equal(anchor_tag.begin(), anchor_tag.end(), payload.begin())) {
       return fail(ExitCode::usage, "dir ledger: payload is not that of an anchor");
     }
     const std::size_t index = (*position)->index;
-    const std::vector<Hash256> ids = bitcoin::txids(*block);
+    const Block& block = checked->block;
     Receipt receipt;
     receipt.network_magic = dir_network().magic;
     std::copy(payload.begin() + anchor_tag.size(), payload.end(), receipt.link_hash.begin());
-    receipt.transaction = bitcoin::serialize(block->transactions[index]);
+    receipt.transaction = bitcoin::serialize(block.transactions[index]);
     receipt.transaction_index = static_cast<std::uint32_t>(index);
-    receipt.transaction_branch = bitcoin::merkle_branch(ids, index);
-    receipt.coinbase = bitcoin::serialize(block->transactions[0]);
-    receipt.coinbase_branch = bitcoin::merkle_branch(ids, 0);
-    receipt.block_header = bitcoin::serialize(block->header);
+    receipt.transaction_branch = bitcoin::merkle_branch(checked->txids, index);
+    receipt.coinbase = bitcoin::serialize(block.transactions[0]);
+    receipt.coinbase_branch = bitcoin::merkle_branch(checked->txids, 0);
+    receipt.block_header = bitcoin::serialize(block.header);
     receipt.block_hash = bitcoin::block_hash(receipt.block_header);
     // The caller's payload may be another than the transaction's.
     if (auto facts = check_receipt(receipt); !facts) return pass(facts);
@@ -159,16 +165,14 @@ class RealDirLedger final : public DirLedger {
 
   Result<BlockPosition> position(const Hash256& block_hash) override {
     TWINCHAIN_TRY(chain_.refresh());
-    auto height = chain_.find_block(block_hash);
-    if (!height) return pass(height);
+    auto found = chain_.find_block(block_hash);
+    if (!found) return pass(found);
     BlockPosition position;
-    if (!*height) return position;
-    auto block = chain_.read_block(**height);
-    if (!block) return pass(block);
+    if (!*found) return position;
     position.on_best_chain = true;
-    position.height = **height;
-    position.depth = depth_of(**height);
-    position.time_s = block->header.time_s;
+    position.height = (*found)->height;
+    position.depth = depth_of(position.height);
+    position.time_s = (*found)->block.header.time_s;
     return position;
   }
 
@@ -203,35 +207,6 @@ class RealDirLedger final : public DirLedger {
     const std::uint32_t depth = depth_of(height);
     if (depth >= options_.dir_blocks_per_anchor) return {};
     return write_blocks(options_.dir_blocks_per_anchor - depth, {});
-  }
-
-  Status check_spendable(const Transaction& transaction) {
-    TWINCHAIN_TRY(check_dir_transaction(transaction));
-    for (const bitcoin::TxIn& input : transaction.inputs) {
-      const OutPoint& coin = input.previous_output;
-      auto source = chain_.find_transaction(coin.txid);
-      if (!source) return pass(source);
-      bool spendable = false;
-      if (*source) {
-        auto block = chain_.read_block((*source)->height);
-        if (!block) return pass(block);
-        const auto& outputs = block->transactions[(*source)->index].outputs;
-        spendable = coin.index < outputs.size() &&
-                    outputs[coin.index].script_pubkey == Bytes{bitcoin::OP_TRUE};
-      }
-      auto spent = chain_.is_spent(coin);
-      if (!spent) return pass(spent);
-      const auto same = [&](const bitcoin::TxIn& other) { return other.previous_output == coin; };
-      const bool twice =
-          std::count_if(transaction.inputs.begin(), transaction.inputs.end(), same) > 1;
-      if (!spendable || *spent || twice) {
-        return fail(ExitCode::refuted,
-                    escape(folder_, 400) +
-                        ": transaction spends an output that is not there or is spent already",
-                    "was the ledger exchanged since the transaction was prepared?");
-      }
-    }
-    return {};
   }
 
   // Mines on top of the tip; the transactions are in the first block. The blocks' coinbases are

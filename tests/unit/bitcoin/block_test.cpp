@@ -21,6 +21,21 @@ constexpr std::string_view genesis =
     "b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b"
     "6bf11d5fac00000000";
 
+// A block of litecoind 0.21.2.1 in regtest, after the activation of extension blocks.
+constexpr std::string_view litecoin_434 =
+    "00000020614365fc7daab395a8f5091d33d5639f2e49a3b87eb8c289fcc72363731e4f6f8a77f6922d053e135739"
+    "49c878522e67406371e9df6fa054d0fb68633d93da1260ee026bffff7f2001000000020200000000010100000000"
+    "00000000000000000000000000000000000000000000000000000000ffffffff0502b2010101ffffffff02807c81"
+    "4a00000000160014b1f732c98076999eb88e12e68c035e287391f4660000000000000000266a24aa21a9ed61d1a3"
+    "3d106e22fca97095f7a5cfaa5a8026b3c6e84ccf8519c42237c5c423940120000000000000000000000000000000"
+    "00000000000000000000000000000000000000000002000000000801dcddb7e51fcba3213bc957dc08a4e085909d"
+    "594e497d2fabd2994fb30ec6f6970000000000ffffffff014c51814a00000000225820766cd2291bd105a2bf34cb"
+    "baa56772cfdd844e99c95d480f922a933614eb383000000000000182324e90e46a3568977d90f453a43553679a5d"
+    "f5e027048bc9ce058dadda42da8a2900000000000000000000000000000000000000000000000000000000000000"
+    "00cf416ea3d113aeb646ba57b0d1c96d1ecfbd675b5100b8aa0ba3eea80433705dfea4bac5e8fb494f0951f29592"
+    "62c3c709cf784a5088ec0636b98d1e41b1ecd0000000000000000000000000000000000000000000000000000000"
+    "00000000000400000000";
+
 Transaction coinbase_of(std::uint32_t height) {
   Transaction coinbase;
   TxIn input;
@@ -76,6 +91,22 @@ TEST_CASE("blocks with witness and extension block: same bytes again") {
   block.transactions.back().hogex = true;
   block.extension = {1, 2, 3};
   CHECK(parse_block(serialize(block)) == block);
+}
+
+TEST_CASE("a block of Litecoin's extension block era: ids, height, same bytes again") {
+  const Bytes bytes = *from_hex(litecoin_434);
+  const auto block = parse_block(bytes);
+  REQUIRE(block);
+  CHECK(serialize(*block) == bytes);
+  CHECK(check_block(*block));
+  CHECK(to_hex_reversed(block_hash(block->header)) ==
+        "6bffa6ba0016832466c3c0746dd91ff8827dfb217c4e7637b70fff8a5285eb04");
+  CHECK(coinbase_height(block->transactions.at(0)) == 434);
+  CHECK(block->transactions.at(0).has_witness());
+  CHECK(block->transactions.at(1).hogex);
+  CHECK(to_hex_reversed(txid(block->transactions.at(1))) ==
+        "da376e18cb3bedb159a0dd74b14067079237fdd8f09243a6ec0eb76f53a902c6");
+  CHECK(block->extension.size() > 100);
 }
 
 TEST_CASE("what is no block names the byte at fault") {

@@ -267,22 +267,47 @@ TEST_CASE("every bit of every block counts: the damage is named, and never belie
     publish(*ledger, 1);
     publish(*ledger, 2);
   }
-  DirChain chain(fs, "ledger");
-  REQUIRE(chain.refresh());
   Bytes& blocks = *fs.content("ledger/blocks.dat");
   const Bytes good = blocks;
+  // Reads every block, as long as no damage is found.
+  const auto damage = [&] {
+    auto ledger = open_dir_ledger(fs, clock, "ledger", {}, false);
+    if (!ledger) return ledger.error();
+    auto status = (*ledger)->status(link(99));
+    REQUIRE_FALSE(status);
+    return status.error();
+  };
   for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
     CAPTURE(bit);
     blocks[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
-    const Error error = refusal(fs, clock);
+    const Error error = damage();
     CHECK(error.code == ExitCode::refuted);
     CHECK(error.message.starts_with("ledger/blocks.dat: block "));
     blocks = good;
   }
   blocks[good.size() - 1] ^= 1;
-  CHECK(refusal(fs, clock).message ==
-        "ledger/blocks.dat: block 3 at byte 625: block: merkle root is "
-        "not the header's");
+  CHECK(damage().message ==
+        "ledger/blocks.dat: block 3 at byte 625: block: merkle root is not the header's");
+  // Without the note of what was durable, the same is a torn end.
+  REQUIRE(fs.remove("ledger/blocks.end"));
+  CHECK(open(fs, clock, false)->tip()->height == 2);
+}
+
+TEST_CASE("a block that is proven to be there is read whole") {
+  MemoryFs fs;
+  FakeClock clock;
+  const auto writer = open(fs, clock);
+  const Hash256 first = writer->status(publish(*writer, 1).txid)->block_hash;
+  const Hash256 second = writer->status(publish(*writer, 2).txid)->block_hash;
+  DirChain chain(fs, "ledger");
+  REQUIRE(chain.refresh());
+  REQUIRE(chain.tip_height() == 3);
+  (*fs.content("ledger/blocks.dat"))[chain.end_bytes() - 300] ^= 1;
+  const auto ledger = open(fs, clock, false);
+  const auto position = ledger->position(first);
+  REQUIRE_FALSE(position);
+  CHECK(position.error().message.find("block 2 at byte ") != std::string::npos);
+  CHECK(ledger->position(second)->on_best_chain);
 }
 
 TEST_CASE("a cut ledger is noticed; a torn end is left out, and cut off by the next writer") {
