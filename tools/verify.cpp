@@ -1,7 +1,10 @@
 // verify: checks a sealed record and says what is proven and what is not.
 
+#include <fcntl.h>
 #include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
+#include <thread>
 
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
@@ -10,6 +13,7 @@
 #include "twinchain/chain/report.hpp"
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
+#include "twinchain/crypto/sha256.hpp"
 #include "twinchain/ledger/header_chain.hpp"
 #include "twinchain/ledger/ledger.hpp"
 

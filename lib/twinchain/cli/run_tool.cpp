@@ -92,6 +92,17 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return static_cast<int>(ExitCode::usage);
 }
 
+/// An option that may be repeated takes one value each time: "--key a.pub record" must not take
+/// the record for a second key.
+void take_one_value_a_time(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) option->allow_extra_args(false);
+  }
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    take_one_value_a_time(*command);
+  }
+}
+
 Result<ExitCode> guarded(const std::function<Result<ExitCode>()>& body) {
   try {
     return body();
@@ -126,6 +137,7 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   footer += "(1), twinchain(7)";
   app.footer(footer);
   define(app);
+  take_one_value_a_time(app);
   if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) {
     app.require_subcommand(1);
   }
