@@ -43,7 +43,7 @@ class TypeCursor {
  private:
   Status load() {
     auto found = catalog_->entries(next_, {next_.source, next_.type, UINT64_MAX, UINT32_MAX},
-                                  entries_at_once);
+                                   entries_at_once);
     if (!found) return pass(found);
     entries_ = std::move(*found);
     at_ = 0;
@@ -95,6 +95,7 @@ class Getter {
   Status number(std::uint64_t sequence);
   [[nodiscard]] bool is_chosen(std::uint64_t sequence) const;
   [[nodiscard]] bool wants(FrameType type) const;
+  Result<std::optional<Frame>> fetch(const FrameEntry& entry);
   Status emit(const FrameEntry& entry);
   Status emit_data(const Frame& frame);
   Status provide_schema(const Frame& data);
@@ -110,6 +111,7 @@ class Getter {
   // Of the current source:
   Id128 id_{};
   std::vector<TypeCursor> cursors_;
+  bool data_announced_ = false;           ///< the schema of the number's DATA has been provided
   std::optional<Hash256> schema_digest_;  ///< of the SCHEMA frame that was written last
   std::vector<std::uint32_t> channels_;   ///< indices of the request's channels in it
 };
@@ -208,41 +210,62 @@ bool Getter::is_chosen(std::uint64_t sequence) const {
 }
 
 Status Getter::number(std::uint64_t sequence) {
-  const bool chosen = is_chosen(sequence);
+  if (!is_chosen(sequence)) return {};
+  // The data is read first, because its schema comes before its rejects.
+  std::optional<Frame> data;
   for (TypeCursor& cursor : cursors_) {
-    if (!chosen || !wants(cursor.type())) continue;
+    const FrameEntry* entry = cursor.peek();
+    if (cursor.type() != FrameType::data || !wants(cursor.type()) || entry == nullptr ||
+        entry->key.sequence != sequence) {
+      continue;
+    }
+    auto frame = fetch(*entry);
+    if (!frame) return pass(frame);
+    data = std::move(*frame);
+  }
+  for (TypeCursor& cursor : cursors_) {
+    if (rank(cursor.type()) > rank(FrameType::schema) && data && !data_announced_) {
+      data_announced_ = true;
+      TWINCHAIN_TRY(provide_schema(*data));
+    }
+    if (!wants(cursor.type())) continue;
     while (const FrameEntry* entry = cursor.peek()) {
       if (entry->key.sequence != sequence) break;
-      TWINCHAIN_TRY(emit(*entry));
+      if (cursor.type() != FrameType::data) {
+        TWINCHAIN_TRY(emit(*entry));
+      } else if (data) {
+        TWINCHAIN_TRY(emit_data(*data));
+      }
       TWINCHAIN_TRY(cursor.advance());
     }
   }
+  data_announced_ = false;
+  if (data) catalog_.fetcher().recycle(std::move(data->body));
   return {};
 }
 
-Status Getter::emit(const FrameEntry& entry) {
+/// Nothing when the frame is damaged, which has been reported, or dropped by gc.
+Result<std::optional<Frame>> Getter::fetch(const FrameEntry& entry) {
   auto frame = catalog_.fetch(entry);
-  if (!frame) {
-    if (frame.error().code != ExitCode::malformed) return pass(frame);
-    damaged(frame.error());
-    return {};
-  }
-  if (!*frame) return {};
-  if (entry.key.type == FrameType::schema) {
-    TWINCHAIN_TRY(use_schema(**frame));
-    // A SCHEMA frame that belongs to a number also waits there for a restarted recorder's first
-    // window: the same one twice in a row says nothing new, but it is what was stored.
-    ++result_.frames;
-    return output_.write_unchanged((*frame)->header, (*frame)->body.view());
-  }
-  if (entry.key.type == FrameType::data || entry.key.type == FrameType::slice) {
-    TWINCHAIN_TRY(provide_schema(**frame));
-    TWINCHAIN_TRY(emit_data(**frame));
+  if (frame || frame.error().code != ExitCode::malformed) return frame;
+  damaged(frame.error());
+  return std::optional<Frame>{};
+}
+
+Status Getter::emit(const FrameEntry& entry) {
+  auto fetched = fetch(entry);
+  if (!fetched) return pass(fetched);
+  if (!*fetched) return {};
+  Frame& frame = **fetched;
+  if (entry.key.type == FrameType::slice) {
+    TWINCHAIN_TRY(provide_schema(frame));
+    TWINCHAIN_TRY(emit_data(frame));
   } else {
+    if (entry.key.type == FrameType::schema) TWINCHAIN_TRY(use_schema(frame));
     ++result_.frames;
-    TWINCHAIN_TRY(output_.write_unchanged((*frame)->header, (*frame)->body.view()));
+    TWINCHAIN_TRY(output_.write_unchanged(frame.header, frame.body.view()));
   }
-  catalog_.fetcher().recycle(std::move((*frame)->body));
+  catalog_.fetcher().recycle(std::move(frame.body));
   return {};
 }
 

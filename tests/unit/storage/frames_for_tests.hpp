@@ -84,6 +84,7 @@ class Recording {
     data.last_event_ns = frame.window_end_ns - 1 + event_shift_ns;
     Bytes body(sizeof(record::Seed), variant);
     record::append_leaf(body, record::LeafType::header, record::encode_data_header(data));
+    record::append_leaf(body, record::LeafType::time_column, Bytes(16, 1));
     Bytes payload(payload_bytes_);
     for (std::size_t i = 0; i < payload.size(); ++i) {
       payload[i] = static_cast<std::uint8_t>(i * 7 + sequence + variant);

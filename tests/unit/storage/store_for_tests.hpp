@@ -29,9 +29,8 @@ struct TestStore {
     return [this](const std::string& text) { notes.push_back(text); };
   }
   [[nodiscard]] bool noted(std::string_view part) const {
-    return std::ranges::any_of(notes, [&](const std::string& text) {
-      return text.find(part) != std::string::npos;
-    });
+    return std::ranges::any_of(
+        notes, [&](const std::string& text) { return text.find(part) != std::string::npos; });
   }
   [[nodiscard]] storage::WriterOptions writer_options() const {
     storage::WriterOptions options;
@@ -77,7 +76,8 @@ struct TestStore {
       });
     });
   }
-  storage::FsckResult check(bool repair = false, std::vector<storage::Finding>* findings = nullptr) {
+  storage::FsckResult check(bool repair = false,
+                            std::vector<storage::Finding>* findings = nullptr) {
     storage::FsckOptions options;
     options.repair = repair;
     options.other_index_folder = index_folder();

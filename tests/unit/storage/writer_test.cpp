@@ -68,8 +68,8 @@ TEST_CASE("store: another frame of the same number is refused, and the rest of i
     const auto before = engine.windows(0, 1);
     std::size_t offset = preamble_size;
     for (const TestFrame& frame : before) offset += frame.bytes().size();
-    CHECK(reason == "DATA frame 1 is another one than the one that is stored (" +
-                        place(1, offset) + ")");
+    CHECK(reason ==
+          "DATA frame 1 is another one than the one that is stored (" + place(1, offset) + ")");
   }
   SUBCASE("data that is only queued") {
     CHECK(*add(**store, engine.data(3), &reason) == Taken::stored);
@@ -80,7 +80,8 @@ TEST_CASE("store: another frame of the same number is refused, and the rest of i
     (void)fork.windows(0, 3);
     CHECK(*add(**store, engine.data(3), &reason) == Taken::stored);
     CHECK(*add(**store, fork.link(3, engine.data(3)), &reason) == Taken::refused);
-    CHECK(reason == "LINK frame 3 does not fit to LINK frame 2 that is stored: the chain has forked");
+    CHECK(reason ==
+          "LINK frame 3 does not fit to LINK frame 2 that is stored: the chain has forked");
   }
   SUBCASE("a link that the stored chain does not continue") {
     TestStore gap;
@@ -92,7 +93,8 @@ TEST_CASE("store: another frame of the same number is refused, and the rest of i
     Recording fork("engine", 2);
     (void)fork.windows(0, 2);
     CHECK(*add(**second, fork.link(2, fork.data(2)), &reason) == Taken::refused);
-    CHECK(reason == "LINK frame 2 does not fit to LINK frame 3 that is stored: the chain has forked");
+    CHECK(reason ==
+          "LINK frame 2 does not fit to LINK frame 3 that is stored: the chain has forked");
     return;
   }
   reason = "x";
