@@ -132,6 +132,7 @@ void Recorder::note_time(Writer& writer) {
   writer.time_note = writer.parser->time_note();
   if (writer.time_note.empty() || writer.time_note == reported_time_note_) return;
   reported_time_note_ = writer.time_note;
+  builder_.set_time_note(writer.time_note);
   messages_.note("time from " + writer.time_note);
 }
 
