@@ -106,6 +106,9 @@ Status Recorder::close_at_end(std::int64_t time_ns, bool force) {
     const std::int64_t last = builder_.last_event_ns().value_or(*window_start_ns_);
     time_ns = last == latest_ns ? last : last + 1;
   }
+  const bool has_content = builder_.rows() > 0 || builder_.rejected_rows() > 0;
+  // The end came at the very end of a window.
+  if (time_ns <= *window_start_ns_ && !has_content && !force && totals_.windows > 0) return {};
   const std::int64_t end = std::min(std::max(time_ns, *window_start_ns_ + 1), window_end_ns_);
   TWINCHAIN_TRY(close_window(end, window_closed_at_end));
   if (options_.event_clock) window_start_ns_.reset();

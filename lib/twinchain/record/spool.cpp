@@ -11,9 +11,6 @@ namespace {
 
 constexpr std::string_view segment_prefix = "frames-";
 constexpr std::string_view wal_prefix = "wal-";
-constexpr std::uint64_t rotate_wal_bytes = std::uint64_t{4} << 20;
-constexpr std::uint64_t max_segment_bytes = std::uint64_t{16} << 20;
-constexpr std::uint64_t min_segment_bytes = std::uint64_t{64} << 10;
 constexpr std::uint64_t max_acknowledged_bytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t read_acknowledged_every_ns = 1'000'000'000;
 
@@ -136,7 +133,7 @@ Result<bool> Spool::load_segment(const std::string& name, bool last) {
                                          decimal(segments_.back().next_sequence));
   }
   bool has_head = false;
-  auto log = SpoolLog::open(*fs_, segment.path, last, [&](const SpoolRecord& record) {
+  auto log = SpoolLog::open(*fs_, segment.path, [&](const SpoolRecord& record) {
     return take_segment_record(segment, has_head, record);
   });
   if (!log) return pass(log);
@@ -148,9 +145,8 @@ Result<bool> Spool::load_segment(const std::string& name, bool last) {
   if (!has_head) return false;
   segment.size_bytes = log->size_bytes();
   if (last) {
-    TWINCHAIN_TRY(log->rewrite_undurable());
+    TWINCHAIN_TRY(log->renew(*fs_, path("renewed")));
     active_ = std::move(*log);
-    folder_dirty_ = true;  // its name may not be durable either
   }
   segments_.push_back(std::move(segment));
   return true;
@@ -234,7 +230,7 @@ Result<std::uint64_t> Spool::resend(const FrameSink& sink) {
 
 Status Spool::resend_segment(const Segment& segment, const FrameSink& sink, Bytes& schema,
                              std::uint64_t& sent) {
-  auto log = SpoolLog::open(*fs_, segment.path, false, [&](const SpoolRecord& record) -> Status {
+  auto log = SpoolLog::open(*fs_, segment.path, [&](const SpoolRecord& record) -> Status {
     if (record.type == static_cast<std::uint16_t>(SpoolRecordType::head)) {
       auto head = parse_segment_head(record.payload);
       if (!head) return pass(head);
@@ -273,7 +269,7 @@ Status Spool::send_window(const WindowRecord& window, const FrameSink& sink, Byt
 
 Status Spool::replay(const std::function<Status(const WalEvent&)>& visit) {
   for (const std::string& wal_path : wal_paths_) {
-    auto log = SpoolLog::open(*fs_, wal_path, false, [&](const SpoolRecord& record) -> Status {
+    auto log = SpoolLog::open(*fs_, wal_path, [&](const SpoolRecord& record) -> Status {
       auto event = parse_wal_event(record.type, record.payload);
       if (!event) return pass(event);
       return visit(*event);
@@ -325,11 +321,11 @@ Status Spool::sync_wal() {
 }
 
 bool Spool::wants_rotation() const {
-  return wal_->size_bytes() >= rotate_wal_bytes;
+  return wal_->size_bytes() >= options_.wal_file_bytes;
 }
 
 std::uint64_t Spool::roll_size_bytes() const {
-  return std::clamp(options_.size_limit_bytes / 8, min_segment_bytes, max_segment_bytes);
+  return std::min(options_.size_limit_bytes / 8, options_.frame_file_bytes);
 }
 
 Status Spool::roll(std::uint64_t first_sequence) {
@@ -432,12 +428,18 @@ Status Spool::tidy() {
     acknowledged_read_ns_ = now;
     TWINCHAIN_TRY(read_acknowledged());
   }
-  while (segments_.size() > 1 && segments_.front().next_sequence <= done_before()) {
+  // The newest window stays whatever happens: with it goes the checkpoint.
+  const auto removable = [this] {
+    const Segment& last = segments_.back();
+    const std::size_t kept = last.next_sequence > last.first_sequence ? 1 : 2;
+    return segments_.size() > kept;
+  };
+  while (removable() && segments_.front().next_sequence <= done_before()) {
     TWINCHAIN_TRY(remove_oldest_segment());
   }
   std::uint64_t size = 0;
   for (const Segment& segment : segments_) size += segment.size_bytes;
-  while (segments_.size() > 1 && size > options_.size_limit_bytes) {
+  while (removable() && size > options_.size_limit_bytes) {
     const Segment& oldest = segments_.front();
     if (dropped_windows_ == 0) {
       warn_("the spool is full: windows from " +

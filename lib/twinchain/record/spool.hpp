@@ -33,6 +33,9 @@ struct SpoolOptions {
   std::uint64_t size_limit_bytes = std::uint64_t{256} << 20;
   /// What was read is on the disk after this time at the latest.
   std::int64_t sync_every_ns = 100'000'000;
+  /// Sizes at which the next file is begun.
+  std::uint64_t wal_file_bytes = std::uint64_t{4} << 20;
+  std::uint64_t frame_file_bytes = std::uint64_t{16} << 20;
 };
 
 /// Bytes of a writer that are in no finished window, when the WAL file changes.

@@ -118,9 +118,8 @@ Result<SpoolLog> SpoolLog::create(Fs& fs, const std::string& path) {
   return log;
 }
 
-Result<SpoolLog> SpoolLog::open(Fs& fs, const std::string& path, bool cut,
-                                const SpoolRecordVisitor& visit) {
-  auto file = fs.open(path, cut ? OpenMode::read_write : OpenMode::read);
+Result<SpoolLog> SpoolLog::open(Fs& fs, const std::string& path, const SpoolRecordVisitor& visit) {
+  auto file = fs.open(path, OpenMode::read);
   if (!file) return pass(file);
   SpoolLog log;
   log.path_ = path;
@@ -161,7 +160,6 @@ Result<SpoolLog> SpoolLog::open(Fs& fs, const std::string& path, bool cut,
           damaged(path, at, at == 0 ? "head of the file" : "record checksum mismatch"));
     }
     log.torn_bytes_ = *file_size - at;
-    if (cut) TWINCHAIN_TRY(log.file_->truncate(at));
   }
   log.size_bytes_ = at;
   log.durable_bytes_ = durable;
@@ -201,25 +199,24 @@ Status SpoolLog::sync() {
   return {};
 }
 
-Status SpoolLog::rewrite_undurable() {
+Status SpoolLog::renew(Fs& fs, const std::string& temporary) {
+  if (auto there = fs.exists(temporary); there && *there) TWINCHAIN_TRY(fs.remove(temporary));
+  auto copy = fs.open(temporary, OpenMode::create_new);
+  if (!copy) return pass(copy);
   Buffer chunk;
-  for (std::uint64_t at = durable_bytes_; at < size_bytes_;) {
+  for (std::uint64_t at = 0; at < size_bytes_; at += chunk.size()) {
     const auto size = std::min<std::uint64_t>(size_bytes_ - at, std::uint64_t{1} << 20);
     auto count = read_at(*file_, chunk, size, at);
     if (!count) return pass(count);
-    if (*count != size) return fail(ExitCode::system, escape(path_, 400) + ": became shorter");
-    TWINCHAIN_TRY(file_->pwrite(chunk.view(), at));
-    at += size;
+    if (*count != size) return fail(ExitCode::system, escape(path_, 400) + " became shorter");
+    const std::array<ByteView, 1> pieces{chunk.view()};
+    TWINCHAIN_TRY((*copy)->append(pieces));
   }
-  TWINCHAIN_TRY(file_->sync());
+  TWINCHAIN_TRY((*copy)->sync());
+  TWINCHAIN_TRY(fs.rename(temporary, path_));
+  TWINCHAIN_TRY(fs.sync_folder(parent_folder(path_)));
+  file_ = std::move(*copy);
   durable_bytes_ = size_bytes_;
-  return {};
-}
-
-Status SpoolLog::read(std::uint64_t offset, Buffer& payload) {
-  auto head = read_record(*file_, offset, size_bytes_, payload);
-  if (!head) return pass(head);
-  if (!*head) return std::unexpected(damaged(path_, offset, "record checksum mismatch"));
   return {};
 }
 

@@ -37,21 +37,19 @@ class SpoolLog {
  public:
   /// A new file with its head; it must not exist.
   static Result<SpoolLog> create(Fs& fs, const std::string& path);
-  /// Opens an existing file and gives every sound record to `visit`. A torn tail is cut off and
-  /// counted in torn_bytes(); damage before it is ExitCode::malformed with the byte offset, and an
-  /// error of `visit` gets the file and offset in front. With `cut` false nothing is written.
-  static Result<SpoolLog> open(Fs& fs, const std::string& path, bool cut,
-                               const SpoolRecordVisitor& visit);
+  /// Opens an existing file for reading and gives every sound record to `visit`. A torn tail is
+  /// left out and counted in torn_bytes(); damage before it is ExitCode::malformed with the byte
+  /// offset, and an error of `visit` gets the file and offset in front.
+  static Result<SpoolLog> open(Fs& fs, const std::string& path, const SpoolRecordVisitor& visit);
+  /// Makes an opened file ready for append(): its sound part is copied to `temporary`, synced, and
+  /// takes the file's place. Nothing is changed where it stands, because of the newest bytes nobody
+  /// knows whether they are on the disk (an earlier sync may have failed), or are there only once.
+  Status renew(Fs& fs, const std::string& temporary);
 
   /// Appends a record whose payload is these pieces together. Not durable yet.
   Status append(std::uint16_t type, std::span<const ByteView> pieces);
   /// Makes all of it durable.
   Status sync();
-  /// Writes the part that may not be on the disk once more and syncs: after a start nobody knows
-  /// whether an earlier sync failed.
-  Status rewrite_undurable();
-  /// Reads the payload of the record at an offset that open() or append() told.
-  Status read(std::uint64_t offset, Buffer& payload);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }

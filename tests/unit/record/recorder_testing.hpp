@@ -46,6 +46,8 @@ class ScriptedInput final : public InputSource {
       : clock_(&clock), start_(clock.monotonic), script_(std::move(script)) {}
 
   Result<InputEvent> wait(std::int64_t timeout_ns) override {
+    taken_bytes = read_bytes.size();
+    taken_all = next_ == script_.size();
     if (next_ == script_.size()) return InputEvent{InputEvent::Kind::ended, 0};
     Entry& entry = script_[next_];
     const auto now = static_cast<std::int64_t>(clock_->monotonic - start_);
@@ -99,6 +101,8 @@ class ScriptedInput final : public InputSource {
   std::uint64_t resumed_at = 0;
   std::string read_bytes;  ///< all that the recorder was given
   std::vector<std::pair<std::uint64_t, std::size_t>> read_at;
+  std::size_t taken_bytes = 0;  ///< of these, what the recorder was done with
+  bool taken_all = false;       ///< it was done with the last event, too
   std::size_t timeouts = 0;
 
  private:

@@ -33,11 +33,12 @@ struct SpoolRun {
   Status status;
   std::string read_bytes;
   std::vector<std::pair<std::uint64_t, std::size_t>> read_at;
+  std::size_t taken_bytes = 0;
+  bool taken_all = false;
 
   void record(Fs& fs, FakeClock& clock, std::vector<Entry> script, RecorderOptions options,
-              bool resumable = false, std::uint64_t limit = std::uint64_t{256} << 20,
-              std::size_t read_size = 65536) {
-    auto spool = Spool::open(fs, clock, spool_options(limit), [this](std::string_view text) {
+              bool resumable = false, SpoolOptions settings = spool_options()) {
+    auto spool = Spool::open(fs, clock, settings, [this](std::string_view text) {
       messages.warnings.emplace_back(text);
     });
     if (!spool) {
@@ -48,10 +49,11 @@ struct SpoolRun {
     REQUIRE(recorder);
     ScriptedInput input(clock, std::move(script));
     input.resumable = resumable;
-    input.read_size = read_size;
     status = (*recorder)->run(input);
     read_bytes = input.read_bytes;
     read_at = input.read_at;
+    taken_bytes = input.taken_bytes;
+    taken_all = input.taken_all;
   }
 };
 
@@ -99,12 +101,6 @@ bool sequences_from_zero(const std::vector<Window>& windows) {
     }
   }
   return true;
-}
-
-RecorderOptions options_for(bool event_clock) {
-  RecorderOptions options = csv_options();
-  options.event_clock = event_clock;
-  return options;
 }
 
 }  // namespace
@@ -265,7 +261,7 @@ TEST_CASE("a spool that nobody empties keeps the newest") {
   }
   script.push_back({120 * second_ns, Kind::closed});
   SpoolRun first;
-  first.record(fs, clock, script, csv_options(), false, std::uint64_t{1} << 20);
+  first.record(fs, clock, script, csv_options(), false, spool_options(std::uint64_t{1} << 20));
   REQUIRE(first.status);
   CHECK(Messages::has(first.messages.warnings, "the spool is full"));
   CHECK(first.messages.warnings.size() == 1);
@@ -289,82 +285,156 @@ TEST_CASE("a spool that nobody empties keeps the newest") {
   const std::string line = to_hex(source_id("engine-1")) + " 100\n";
   REQUIRE(write_file_atomically(fs, "spool/acknowledged", as_bytes(line)));
   SpoolRun third;
-  third.record(fs, clock, script, csv_options(), false, std::uint64_t{1} << 20);
+  third.record(fs, clock, script, csv_options(), false, spool_options(std::uint64_t{1} << 20));
   REQUIRE(third.status);
 }
 
 namespace {
 
-/// Runs `rows`, fails at write-like operation `operation`, starts again after `kind`, and checks
-/// that nothing is lost or doubled. Gives false when the run has fewer operations.
-bool survives(FaultKind kind, std::uint64_t operation, std::uint64_t seed, bool event_clock,
-              bool delivers, bool resumable) {
-  CAPTURE(static_cast<int>(kind));
-  CAPTURE(operation);
-  CAPTURE(seed);
-  CAPTURE(event_clock);
-  CAPTURE(delivers);
-  CAPTURE(resumable);
+struct Trial {
+  FaultKind kind = FaultKind::kill;
+  std::uint64_t operation = 1;
+  std::uint64_t seed = 1;
+  bool event_clock = false;
+  bool delivers = false;
+  bool resumable = false;
+  bool restarts = false;  ///< the file is replaced half-way
+  bool small_files = false;
+  bool single_bytes = false;           ///< each byte arrives by itself
+  std::uint64_t second_operation = 0;  ///< a fault in the second run as well
+};
+
+constexpr int last_number = 35;
+
+std::vector<Entry> script_of(const Trial& trial) {
+  std::vector<Entry> script{{0, Kind::opened}};
+  std::string text;
+  const std::string header = trial.event_clock ? "time,v\n" : "v\n";
+  std::int64_t at = 0;
+  const auto put = [&](std::size_t keep) {
+    std::string piece = text.substr(0, text.size() - keep);
+    text.erase(0, text.size() - keep);
+    for (std::int64_t i = 0; trial.single_bytes && piece.size() > 1; ++i) {
+      script.push_back({at + i * 30 * ms, Kind::readable, 0, piece.substr(0, 1)});
+      piece.erase(0, 1);
+    }
+    script.push_back({at + (trial.single_bytes ? 90 * ms : 0), Kind::readable, 0, piece});
+  };
+  text = header;
+  for (int i = 1; i <= last_number; ++i) {
+    if (trial.event_clock) text += std::to_string(1'000'000'000'000 + i * 400) + ",";
+    text += std::to_string(i) + "\n";
+    at += 100 * ms;
+    if (trial.restarts && i == last_number / 2) {
+      put(1);  // the last line of the old file has no newline
+      text = header;
+      script.push_back({at, Kind::restarted});
+    } else if (!trial.event_clock || i % 7 == 0) {
+      put(2);
+    }
+  }
+  // The last line has no newline: it is a row when the input is closed.
+  put(trial.resumable ? 0 : 1);
+  // A followed file has no end; a signal ends the recording.
+  script.push_back({at + 200 * ms, trial.resumable ? Kind::stopped : Kind::closed});
+  return script;
+}
+
+/// Of `text`, how many rows are whole in its first bytes.
+std::size_t whole_rows(const std::vector<Entry>& script, std::size_t bytes) {
+  std::size_t rows = 0;
+  std::string line;
+  for (const Entry& entry : script) {
+    if (entry.kind == Kind::restarted && !line.empty() && bytes > 0) {
+      ++rows;
+      line.clear();
+    }
+    for (const char c : entry.text) {
+      if (bytes == 0) return rows;
+      --bytes;
+      line += c;
+      if (c != '\n') continue;
+      if (line.find('v') == std::string::npos) ++rows;
+      line.clear();
+    }
+  }
+  return rows;
+}
+
+/// Runs with a fault, starts again, and checks that nothing is lost, doubled or sent in two
+/// versions. Gives false when the run has fewer write-like operations.
+bool survives(const Trial& trial) {
+  CAPTURE(static_cast<int>(trial.kind));
+  CAPTURE(trial.operation);
+  CAPTURE(trial.seed);
+  CAPTURE(trial.event_clock);
+  CAPTURE(trial.delivers);
+  CAPTURE(trial.resumable);
+  CAPTURE(trial.restarts);
+  CAPTURE(trial.small_files);
+  CAPTURE(trial.single_bytes);
+  CAPTURE(trial.second_operation);
   MemoryFs memory;
   FaultyFs fs(memory);
   FakeClock clock;
-  RecorderOptions options = options_for(event_clock);
+  RecorderOptions options = csv_options();
+  options.event_clock = trial.event_clock;
   options.max_window_bytes = 4096;
-  constexpr int last = 35;
-  std::vector<Entry> script = numbers(1, last, true);
-  if (event_clock) {
-    script = {{0, Kind::opened}};
-    std::string text = "time,v\n";
-    for (int i = 1; i <= last; ++i) {
-      text += std::to_string(1'000'000'000'000 + i * 400) + "," + std::to_string(i) + "\n";
-      if (i % 7 != 0 && i != last) continue;
-      script.push_back({i * 50 * ms, Kind::readable, 0, text.substr(0, text.size() - 3)});
-      text.erase(0, text.size() - 3);
-    }
-    script.push_back({2 * second_ns, Kind::readable, 0, text});
-    script.push_back({2 * second_ns, Kind::closed});
+  SpoolOptions settings = spool_options();
+  if (trial.small_files) {
+    settings.wal_file_bytes = 100;
+    settings.frame_file_bytes = 1500;
   }
-  // A followed file has no end; a signal ends the recording.
-  if (resumable) script.back().kind = Kind::stopped;
-  fs.set_fault({.kind = kind, .operation = operation, .seed = seed});
+  const std::vector<Entry> script = script_of(trial);
+  fs.set_fault({.kind = trial.kind, .operation = trial.operation, .seed = trial.seed});
   SpoolRun first;
-  first.output.delivers = delivers;
-  first.record(fs, clock, script, options, resumable);
+  first.output.delivers = trial.delivers;
+  first.record(fs, clock, script, options, trial.resumable, settings);
   if (!fs.happened()) {
     REQUIRE(first.status);
     return false;
   }
   REQUIRE_FALSE(first.status);
-  const std::uint64_t died_ns = clock.monotonic;
+  std::size_t survived_bytes = first.taken_bytes;
+  if (trial.kind == FaultKind::power_cut) {
+    survived_bytes = 0;
+    for (const auto& [at, size] : first.read_at) {
+      if (at + 100 * ms < clock.monotonic) survived_bytes = size;
+    }
+  }
   fs.reboot();
   clock.advance(5 * second_ns);
 
-  SpoolRun second;
-  second.output.delivers = delivers;
-  // A followed file is there as a whole; a pipe brings what was not read yet, from a line on.
-  std::vector<Entry> rest;
-  std::size_t survived_bytes = first.read_bytes.size();
-  std::string all;
-  for (const Entry& entry : script) all += entry.text;
-  if (resumable) {
+  // A followed file is there as a whole; a pipe brings nothing more.
+  std::vector<Entry> rest{{0, Kind::opened}, {ms, Kind::closed}};
+  if (trial.resumable) {
+    std::string all;
+    for (const Entry& entry : script) all += entry.text;
     rest = {{0, Kind::opened}, {ms, Kind::readable, 0, all}, {2 * ms, Kind::stopped}};
-  } else {
-    rest = {{0, Kind::opened}, {ms, Kind::closed}};
-    if (kind == FaultKind::power_cut) {
-      survived_bytes = 0;
-      for (const auto& [at, size] : first.read_at) {
-        if (at + 100 * ms < died_ns) survived_bytes = size;
-      }
-    } else if (!first.read_at.empty()) {
-      // The newest piece may be the one whose logging failed.
-      survived_bytes =
-          first.read_at.size() < 2 ? 0 : first.read_at[first.read_at.size() - 2].second;
-    }
   }
-  second.record(fs, clock, rest, options, resumable);
-  REQUIRE_MESSAGE(second.status, second.status.error().message);
-  REQUIRE(second.output.ended);
-  const auto frames = merge({&first.output.frames, &second.output.frames});
+  std::vector<SpoolRun> runs(3);
+  if (trial.second_operation > 0) {
+    fs.set_fault({.kind = trial.kind, .operation = trial.second_operation, .seed = trial.seed});
+    runs[0].output.delivers = trial.delivers;
+    runs[0].record(fs, clock, rest, options, trial.resumable, settings);
+    if (!fs.happened()) return false;
+    REQUIRE_FALSE(runs[0].status);
+    fs.reboot();
+    clock.advance(5 * second_ns);
+  }
+  runs[1].output.delivers = trial.delivers;
+  runs[1].record(fs, clock, rest, options, trial.resumable, settings);
+  REQUIRE_MESSAGE(runs[1].status, runs[1].status.error().message);
+  REQUIRE(runs[1].output.ended);
+  // What a failed sync has lost shows at a later power cut.
+  if (trial.kind == FaultKind::error) memory.power_cut(Survival::nothing);
+  // Bit for bit as sent before, without a gap; and still so at a third start.
+  runs[2].output.delivers = trial.delivers;
+  runs[2].record(fs, clock, {{0, Kind::opened}, {ms, Kind::stopped}}, options, trial.resumable,
+                 settings);
+  REQUIRE_MESSAGE(runs[2].status, runs[2].status.error().message);
+  const auto frames = merge({&first.output.frames, &runs[0].output.frames, &runs[1].output.frames,
+                             &runs[2].output.frames});
   const auto windows = windows_of(frames);
   REQUIRE(sequences_from_zero(windows));
   const auto values = values_of(windows);
@@ -372,15 +442,24 @@ bool survives(FaultKind kind, std::uint64_t operation, std::uint64_t seed, bool 
   for (const std::int64_t value : values) shown += std::to_string(value) + " ";
   CAPTURE(shown);
   REQUIRE(values == sequence_of_numbers(1, static_cast<int>(values.size())));
-  if (resumable) {
-    REQUIRE(values.size() == last);
+  if (trial.resumable) {
+    REQUIRE(values.size() == last_number);
     REQUIRE(rejects_of(frames).empty());
   } else {
-    const std::string_view survived = std::string_view(all).substr(0, survived_bytes);
-    const auto lines = std::count(survived.begin(), survived.end(), '\n') - 1;
-    REQUIRE(static_cast<std::int64_t>(values.size()) >= lines);
+    REQUIRE(values.size() >= whole_rows(script, survived_bytes));
+    if (trial.kind == FaultKind::kill && first.taken_all) REQUIRE(values.size() == last_number);
   }
   return true;
+}
+
+void survives_everywhere(Trial trial) {
+  trial.operation = 1;
+  const std::uint64_t seed = trial.seed;
+  while (survives(trial)) {
+    ++trial.operation;
+    trial.seed = seed * 7919 + trial.operation;
+  }
+  CHECK(trial.operation > 40);
 }
 
 }  // namespace
@@ -388,11 +467,9 @@ bool survives(FaultKind kind, std::uint64_t operation, std::uint64_t seed, bool 
 TEST_CASE("a kill at every write: nothing that was read is lost or doubled") {
   for (const bool event_clock : {false, true}) {
     for (const bool delivers : {false, true}) {
-      std::uint64_t operation = 1;
-      while (survives(FaultKind::kill, operation, operation, event_clock, delivers, false)) {
-        ++operation;
-      }
-      CHECK(operation > 40);
+      survives_everywhere({.event_clock = event_clock, .delivers = delivers});
+      survives_everywhere({.event_clock = event_clock, .delivers = delivers, .small_files = true});
+      survives_everywhere({.event_clock = event_clock, .restarts = true, .small_files = delivers});
     }
   }
 }
@@ -400,12 +477,12 @@ TEST_CASE("a kill at every write: nothing that was read is lost or doubled") {
 TEST_CASE("a power cut at every write loses at most what the sync interval allows") {
   for (const bool event_clock : {false, true}) {
     for (std::uint64_t seed = 1; seed <= 3; ++seed) {
-      std::uint64_t operation = 1;
-      while (survives(FaultKind::power_cut, operation, seed * 7919 + operation, event_clock,
-                      seed == 2, false)) {
-        ++operation;
-      }
-      CHECK(operation > 40);
+      survives_everywhere({.kind = FaultKind::power_cut,
+                           .seed = seed,
+                           .event_clock = event_clock,
+                           .delivers = seed == 2,
+                           .restarts = seed == 3,
+                           .small_files = seed != 1});
     }
   }
 }
@@ -413,18 +490,41 @@ TEST_CASE("a power cut at every write loses at most what the sync interval allow
 TEST_CASE("a followed file is read on after a kill or a power cut, with no row lost or doubled") {
   for (const bool event_clock : {false, true}) {
     for (const FaultKind kind : {FaultKind::kill, FaultKind::power_cut}) {
-      std::uint64_t operation = 1;
-      while (survives(kind, operation, 31 * operation, event_clock, false, true)) ++operation;
-      CHECK(operation > 40);
+      for (const bool small_files : {false, true}) {
+        survives_everywhere({.kind = kind,
+                             .event_clock = event_clock,
+                             .resumable = true,
+                             .small_files = small_files,
+                             .single_bytes = small_files});
+      }
+    }
+  }
+}
+
+TEST_CASE("a second fault while the first is being recovered from") {
+  for (const bool event_clock : {false, true}) {
+    for (const bool resumable : {false, true}) {
+      for (const FaultKind kind : {FaultKind::kill, FaultKind::power_cut}) {
+        for (std::uint64_t operation = 3; operation < 100; operation += operation < 14 ? 1 : 13) {
+          Trial trial{.kind = kind,
+                      .operation = operation,
+                      .seed = operation,
+                      .event_clock = event_clock,
+                      .resumable = resumable,
+                      .single_bytes = resumable};
+          for (trial.second_operation = 1; survives(trial); ++trial.second_operation) {
+          }
+          if (operation < 40) CHECK(trial.second_operation > 4);
+        }
+      }
     }
   }
 }
 
 TEST_CASE("an error of the disk stops the recorder, and the next start goes on") {
-  for (const FaultKind kind : {FaultKind::error, FaultKind::error_for_good}) {
-    std::uint64_t operation = 1;
-    while (survives(kind, operation, operation, false, false, false)) ++operation;
-    CHECK(operation > 40);
+  for (const bool small_files : {false, true}) {
+    survives_everywhere({.kind = FaultKind::error, .small_files = small_files});
+    survives_everywhere({.kind = FaultKind::error_for_good, .small_files = small_files});
   }
 }
 
@@ -446,6 +546,37 @@ TEST_CASE("a stopped recorder of a followed file goes on where it stopped") {
   const auto windows = windows_of(merge({&first.output.frames, &second.output.frames}));
   CHECK(values_of(windows) == sequence_of_numbers(1, 30));
   CHECK(rejects_of(second.output.frames).empty());
+}
+
+TEST_CASE("a followed file of which only the header was read goes on as well") {
+  for (const bool event_clock : {false, true}) {
+    for (const bool rows_before : {false, true}) {
+      MemoryFs fs;
+      FakeClock clock;
+      RecorderOptions options = csv_options();
+      options.event_clock = event_clock;
+      const std::string begin = rows_before ? "time,v\n1000000000,1\n" : "time,v\n";
+      std::vector<Entry> script{
+          {0, Kind::opened}, {ms, Kind::readable, 0, begin}, {2 * ms, Kind::stopped}};
+      SpoolRun first;
+      first.record(fs, clock, script, options, true);
+      REQUIRE(first.status);
+      // A start in which nothing comes, and one in which the row comes.
+      SpoolRun second;
+      second.record(fs, clock, {{0, Kind::opened}, {ms, Kind::stopped}}, options, true);
+      REQUIRE(second.status);
+      SpoolRun third;
+      third.record(fs, clock,
+                   {{0, Kind::opened},
+                    {ms, Kind::readable, 0, begin + "1000000001,2\n"},
+                    {2 * ms, Kind::stopped}},
+                   options, true);
+      REQUIRE(third.status);
+      CHECK(values_of(windows_of(third.output.frames)).back() == 2);
+      CHECK(rejects_of(third.output.frames).empty());
+      CHECK(Messages::has(third.messages.notes, "from its beginning") == false);
+    }
+  }
 }
 
 TEST_CASE("rows that wait for recovery want the options they were read with") {
