@@ -1,48 +1,24 @@
 #include "twinchain/storage/index.hpp"
 
-#include <lmdb.h>
 #include <sys/mman.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cstdio>
 
 #include "twinchain/base/text.hpp"
 #include "twinchain/storage/index_check.hpp"
+#include "twinchain/storage/index_environment.hpp"
 #include "twinchain/sys/fd.hpp"
 #include "twinchain/sys/fs.hpp"
 
 namespace twinchain::storage {
 namespace {
 
-constexpr std::string_view format_key = "format";
-constexpr std::string_view format_value = "twinchain index 1";
-constexpr std::size_t smallest_map = std::size_t{256} << 20;
 /// What a transaction may add at the most; callers commit every few thousand entries.
 constexpr std::size_t map_headroom = std::size_t{128} << 20;
-constexpr std::size_t segment_value_size = 48;
-/// Entries read before the pages of the map are given back.
-constexpr std::uint64_t reads_between_releases = 65'536;
-
-std::unexpected<Error> lmdb_error(const char* operation, int code) {
-  if (code > 0) return std::unexpected(errno_error(std::string("index: ") + operation, code));
-  if (code == MDB_MAP_FULL || code == MDB_READERS_FULL || code == MDB_TXN_FULL) {
-    return fail(ExitCode::system, std::string("index: ") + operation + ": " + mdb_strerror(code));
-  }
-  return fail(ExitCode::malformed, std::string("index: ") + operation + ": " + mdb_strerror(code));
-}
-
-MDB_val value_of(ByteView bytes) {
-  return {bytes.size(), const_cast<std::uint8_t*>(bytes.data())};  // LMDB does not write to it
-}
-ByteView view_of(const MDB_val& value) {
-  return {static_cast<const std::uint8_t*>(value.mv_data), value.mv_size};
-}
-
-std::array<std::uint8_t, 4> encode_segment_key(std::uint32_t number) {
-  return {static_cast<std::uint8_t>(number >> 24), static_cast<std::uint8_t>(number >> 16),
-          static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
-}
+/// Not worth giving back.
+constexpr off_t small_index_bytes = 8 << 20;
 
 Bytes encode_segment(const SegmentRecord& record) {
   Bytes out;
@@ -58,168 +34,7 @@ Bytes encode_segment(const SegmentRecord& record) {
   return out;
 }
 
-std::optional<SegmentRecord> decode_segment(ByteView key, ByteView value) {
-  if (key.size() != 4 || value.size() != segment_value_size) return std::nullopt;
-  ByteCursor in(value);
-  SegmentRecord record;
-  record.number = (std::uint32_t{key[0]} << 24) | (std::uint32_t{key[1]} << 16) |
-                  (std::uint32_t{key[2]} << 8) | key[3];
-  record.indexed_to = in.read_le<std::uint64_t>();
-  record.frames = in.read_le<std::uint64_t>();
-  const auto flags = in.read_le<std::uint32_t>();
-  record.sealed = (flags & 1) != 0;
-  record.shrinking = (flags & 2) != 0;
-  record.links_only = (flags & 4) != 0;
-  record.first_offset = in.read_le<std::uint64_t>();
-  record.first_crc = in.read_le<std::uint32_t>();
-  record.last_offset = in.read_le<std::uint64_t>();
-  record.last_crc = in.read_le<std::uint32_t>();
-  return record;
-}
-
-std::unexpected<Error> malformed_record() {
-  return fail(ExitCode::malformed, "index: malformed record");
-}
-
-struct CursorCloser {
-  void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
-};
-using Cursor = std::unique_ptr<MDB_cursor, CursorCloser>;
-
 }  // namespace
-
-struct Index::Environment {
-  MDB_env* env = nullptr;
-  MDB_dbi meta = 0;
-  MDB_dbi frames = 0;
-  MDB_dbi blocks = 0;
-  MDB_dbi segments = 0;
-  std::string folder;
-
-  Environment() = default;
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  ~Environment() {
-    if (env != nullptr) mdb_env_close(env);
-  }
-  [[nodiscard]] std::string data_path() const { return folder + "/data.mdb"; }
-  Status open(Access access);
-  Status open_databases(Access access);
-};
-
-Status Index::Environment::open(Access access) {
-  if (const int code = mdb_env_create(&env); code != 0) return lmdb_error("create", code);
-  mdb_env_set_maxdbs(env, 4);
-  unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
-  if (access == Access::read) {
-    flags |= MDB_RDONLY;
-    // Without a lock table a reader is safe for two commits, and entries() asks for no more.
-    const std::string lock = folder + "/lock.mdb";
-    if (::access(lock.c_str(), W_OK) != 0) flags |= MDB_NOLOCK;
-  } else {
-    std::size_t map_bytes = smallest_map;
-    if (auto file = real_fs().open(data_path(), OpenMode::read)) {
-      if (auto size = (*file)->size_bytes()) map_bytes = std::max(map_bytes, 2 * *size);
-    }
-    if (const int code = mdb_env_set_mapsize(env, map_bytes); code != 0) {
-      return lmdb_error("map", code);
-    }
-  }
-  if (const int code = mdb_env_open(env, folder.c_str(), flags, 0644); code != 0) {
-    return lmdb_error("open", code);
-  }
-  int dead_readers = 0;
-  (void)mdb_reader_check(env, &dead_readers);  // slots of readers that were killed
-  return open_databases(access);
-}
-
-Status Index::Environment::open_databases(Access access) {
-  MDB_txn* txn = nullptr;
-  const bool writes = access == Access::write;
-  int code = mdb_txn_begin(env, nullptr, writes ? 0 : MDB_RDONLY, &txn);
-  if (code != 0) return lmdb_error("begin", code);
-  const unsigned create = writes ? MDB_CREATE : 0;
-  const auto open_one = [&](const char* name, MDB_dbi& dbi) {
-    if (code == 0) code = mdb_dbi_open(txn, name, create, &dbi);
-  };
-  open_one("meta", meta);
-  open_one("frames", frames);
-  open_one("blocks", blocks);
-  open_one("segments", segments);
-  if (code == 0) {
-    MDB_val key = value_of(as_bytes(format_key));
-    MDB_val value{};
-    code = mdb_get(txn, meta, &key, &value);
-    if (code == 0 && as_text(view_of(value)) != format_value) code = MDB_VERSION_MISMATCH;
-    MDB_stat stat{};
-    mdb_stat(txn, frames, &stat);
-    if (code == MDB_NOTFOUND && writes && stat.ms_entries == 0) {
-      value = value_of(as_bytes(format_value));
-      code = mdb_put(txn, meta, &key, &value, 0);
-    }
-  }
-  if (code != 0) {
-    mdb_txn_abort(txn);
-    // A database that is missing is damage, not an answer.
-    return lmdb_error("open", code == MDB_NOTFOUND ? MDB_INVALID : code);
-  }
-  code = mdb_txn_commit(txn);
-  if (code != 0) return lmdb_error("commit", code);
-  return {};
-}
-
-/// A transaction to read with: the writer's own, or a snapshot that ends with this object.
-class Index::Reading {
- public:
-  explicit Reading(Index& index) : index_(index) {}
-  Reading(const Reading&) = delete;
-  Reading& operator=(const Reading&) = delete;
-  ~Reading() {
-    if (begun_ && !index_.snapshot_held_) mdb_txn_reset(index_.snapshot_);
-  }
-
-  Status begin() {
-    if (index_.access_ == Access::write) {
-      auto txn = index_.write_transaction();
-      if (!txn) return pass(txn);
-      txn_ = *txn;
-      return {};
-    }
-    if (++index_.reads_since_release_ >= reads_between_releases) index_.release_memory();
-    if (index_.snapshot_held_) {
-      txn_ = index_.snapshot_;
-      return {};
-    }
-    const auto attempt = [this] {
-      return index_.snapshot_ == nullptr
-                 ? mdb_txn_begin(index_.environment_->env, nullptr, MDB_RDONLY, &index_.snapshot_)
-                 : mdb_txn_renew(index_.snapshot_);
-    };
-    int code = attempt();
-    if (code == MDB_MAP_RESIZED) {
-      mdb_env_set_mapsize(index_.environment_->env, 0);  // the writer has enlarged the map
-      code = attempt();
-    }
-    if (code != 0) return lmdb_error("read", code);
-    begun_ = true;
-    txn_ = index_.snapshot_;
-    return {};
-  }
-  [[nodiscard]] MDB_txn* txn() const { return txn_; }
-
-  Result<Cursor> cursor(MDB_dbi dbi) {
-    MDB_cursor* cursor = nullptr;
-    if (const int code = mdb_cursor_open(txn_, dbi, &cursor); code != 0) {
-      return lmdb_error("read", code);
-    }
-    return Cursor(cursor);
-  }
-
- private:
-  Index& index_;
-  MDB_txn* txn_ = nullptr;
-  bool begun_ = false;
-};
 
 Index::Index(std::unique_ptr<Environment> environment, Access access)
     : environment_(std::move(environment)), access_(access) {}
@@ -260,12 +75,24 @@ Status Index::wipe(const std::string& folder) {
 }
 
 // The pages of the map count as this process's memory until they are given back; they stay in
-// the system's cache.
+// the system's cache. LMDB does not say where its map is, so the system is asked.
 void Index::release_memory() {
   reads_since_release_ = 0;
-  MDB_envinfo info{};
-  if (mdb_env_info(environment_->env, &info) == 0 && info.me_mapaddr != nullptr) {
-    ::madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
+  int fd = -1;
+  struct stat info{};
+  if (mdb_env_get_fd(environment_->env, &fd) != 0 || ::fstat(fd, &info) != 0) return;
+  if (info.st_size < small_index_bytes) return;
+  auto maps = read_file("/proc/self/maps", std::uint64_t{4} << 20);
+  if (!maps) return;
+  for (const std::string_view line : split(as_text(*maps), '\n')) {
+    // address-end permissions offset device inode path
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    unsigned long inode = 0;
+    const std::string text(line);
+    if (std::sscanf(text.c_str(), "%lx-%lx %*s %*s %*s %lu", &begin, &end, &inode) != 3) continue;
+    if (inode != info.st_ino || line.find("/data.mdb") == std::string_view::npos) continue;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
 }
 
@@ -323,167 +150,6 @@ Status Index::commit() {
 void Index::abort() {
   changes_ = 0;
   if (transaction_ != nullptr) mdb_txn_abort(std::exchange(transaction_, nullptr));
-}
-
-Result<std::optional<FrameEntry>> Index::find(const FrameKey& key) {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  const auto key_bytes = encode_key(key);
-  MDB_val wanted = value_of(key_bytes);
-  MDB_val value{};
-  const int code = mdb_get(reading.txn(), environment_->frames, &wanted, &value);
-  if (code == MDB_NOTFOUND) return std::optional<FrameEntry>{};
-  if (code != 0) return lmdb_error("read", code);
-  auto entry = decode_entry(key_bytes, view_of(value));
-  if (!entry) return malformed_record();
-  return entry;
-}
-
-Result<std::vector<FrameEntry>> Index::entries(const FrameKey& first, const FrameKey& last,
-                                               std::size_t limit) {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  auto cursor = reading.cursor(environment_->frames);
-  if (!cursor) return pass(cursor);
-  std::vector<FrameEntry> found;
-  const auto key_bytes = encode_key(first);
-  MDB_val key = value_of(key_bytes);
-  MDB_val value{};
-  int code = mdb_cursor_get(cursor->get(), &key, &value, MDB_SET_RANGE);
-  while (code == 0 && found.size() < limit) {
-    const auto entry = decode_entry(view_of(key), view_of(value));
-    if (!entry) return malformed_record();
-    if (entry->key > last) break;
-    found.push_back(*entry);
-    code = mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT);
-  }
-  if (code != 0 && code != MDB_NOTFOUND) return lmdb_error("read", code);
-  reads_since_release_ += found.size();
-  return found;
-}
-
-Result<std::optional<FrameEntry>> Index::last_at_most(const FrameKey& wanted) {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  auto cursor = reading.cursor(environment_->frames);
-  if (!cursor) return pass(cursor);
-  const auto key_bytes = encode_key(wanted);
-  MDB_val key = value_of(key_bytes);
-  MDB_val value{};
-  int code = mdb_cursor_get(cursor->get(), &key, &value, MDB_SET_RANGE);
-  if (code == MDB_NOTFOUND) {
-    code = mdb_cursor_get(cursor->get(), &key, &value, MDB_LAST);
-  } else if (code == 0 && !std::ranges::equal(view_of(key), ByteView(key_bytes))) {
-    code = mdb_cursor_get(cursor->get(), &key, &value, MDB_PREV);
-  }
-  if (code == MDB_NOTFOUND) return std::optional<FrameEntry>{};
-  if (code != 0) return lmdb_error("read", code);
-  auto entry = decode_entry(view_of(key), view_of(value));
-  if (!entry) return malformed_record();
-  if (entry->key.source != wanted.source || entry->key.type != wanted.type) entry.reset();
-  return entry;
-}
-
-Result<std::optional<FrameType>> Index::next_type(const Id128& source, FrameType type) {
-  const FrameKey last{source, FrameType{UINT16_MAX}, UINT64_MAX, UINT32_MAX};
-  auto found = entries({source, type, 0, 0}, last, 1);
-  if (!found) return pass(found);
-  if (found->empty()) return std::optional<FrameType>{};
-  return std::optional(found->front().key.type);
-}
-
-Result<std::optional<NumberedBlock>> Index::next_block(const Id128& source, std::uint64_t number) {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  auto cursor = reading.cursor(environment_->blocks);
-  if (!cursor) return pass(cursor);
-  const auto key_bytes = encode_block_key(source, number);
-  MDB_val key = value_of(key_bytes);
-  MDB_val value{};
-  const int code = mdb_cursor_get(cursor->get(), &key, &value, MDB_SET_RANGE);
-  if (code == MDB_NOTFOUND) return std::optional<NumberedBlock>{};
-  if (code != 0) return lmdb_error("read", code);
-  ++reads_since_release_;
-  const ByteView found = view_of(key);
-  const auto block = decode_block(view_of(value));
-  if (found.size() != block_key_size || !block) return malformed_record();
-  if (!std::equal(source.begin(), source.end(), found.begin())) {
-    return std::optional<NumberedBlock>{};
-  }
-  NumberedBlock numbered{0, *block};
-  for (const std::uint8_t byte : found.subspan(source.size())) {
-    numbered.number = (numbered.number << 8) | byte;
-  }
-  return std::optional(numbered);
-}
-
-Result<std::optional<Id128>> Index::next_source(const std::optional<Id128>& after) {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  auto cursor = reading.cursor(environment_->blocks);
-  if (!cursor) return pass(cursor);
-  const auto key_bytes = encode_block_key(after.value_or(Id128{}), after ? UINT64_MAX : 0);
-  MDB_val key = value_of(key_bytes);
-  MDB_val value{};
-  int code = mdb_cursor_get(cursor->get(), &key, &value, MDB_SET_RANGE);
-  if (code == 0 && after && std::ranges::equal(view_of(key), ByteView(key_bytes))) {
-    code = mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT);
-  }
-  if (code == MDB_NOTFOUND) return std::optional<Id128>{};
-  if (code != 0) return lmdb_error("read", code);
-  if (key.mv_size != block_key_size) return malformed_record();
-  Id128 source{};
-  std::copy_n(view_of(key).begin(), source.size(), source.begin());
-  return std::optional(source);
-}
-
-Result<std::vector<SegmentRecord>> Index::segments() {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  auto cursor = reading.cursor(environment_->segments);
-  if (!cursor) return pass(cursor);
-  std::vector<SegmentRecord> records;
-  MDB_val key{};
-  MDB_val value{};
-  int code = mdb_cursor_get(cursor->get(), &key, &value, MDB_FIRST);
-  while (code == 0) {
-    const auto record = decode_segment(view_of(key), view_of(value));
-    if (!record) return malformed_record();
-    records.push_back(*record);
-    code = mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT);
-  }
-  if (code != MDB_NOTFOUND) return lmdb_error("read", code);
-  return records;
-}
-
-Result<std::optional<SegmentRecord>> Index::segment(std::uint32_t number) {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  const auto key_bytes = encode_segment_key(number);
-  MDB_val key = value_of(key_bytes);
-  MDB_val value{};
-  const int code = mdb_get(reading.txn(), environment_->segments, &key, &value);
-  if (code == MDB_NOTFOUND) return std::optional<SegmentRecord>{};
-  if (code != 0) return lmdb_error("read", code);
-  auto record = decode_segment(key_bytes, view_of(value));
-  if (!record) return malformed_record();
-  return record;
-}
-
-Result<std::uint64_t> Index::count_entries() {
-  Reading reading(*this);
-  TWINCHAIN_TRY(reading.begin());
-  MDB_stat stat{};
-  if (const int code = mdb_stat(reading.txn(), environment_->frames, &stat); code != 0) {
-    return lmdb_error("read", code);
-  }
-  return std::uint64_t{stat.ms_entries};
-}
-
-Result<std::uint64_t> Index::size_bytes() const {
-  auto file = real_fs().open(environment_->data_path(), OpenMode::read);
-  if (!file) return pass(file);
-  return (*file)->size_bytes();
 }
 
 Status Index::put(const FrameEntry& entry) {
