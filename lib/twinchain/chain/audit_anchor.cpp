@@ -223,6 +223,11 @@ void SourceAudit::settle_anchors() {
         finding(FindingKind::anchor_unmatched, Severity::unproven, anchor.place,
                 anchor.header.sequence, anchor.header.window_start_ns, anchor.header.window_end_ns);
     made.message = "ANCHOR frame of a link that is not here, or not sound, or too far before it";
+    if (const RememberedLink* other = memory_.find_hash(anchor.facts.link_hash)) {
+      made.kind = FindingKind::replayed_anchor;
+      made.severity = Severity::refuted;
+      made.message = "the receipt is that of link " + decimal(other->number);
+    }
     add(std::move(made));
   }
   context_.waiting_anchors -= waiting_anchors_.size();

@@ -51,18 +51,9 @@ Status check_data(CheckedFrame& frame) {
   return {};
 }
 
-/// A slice's header leaf is found before check_slice() compares it with the frame header.
-Result<record::DataHeader> slice_header(ByteView body) {
-  constexpr std::size_t at = 4 + 1 + 32 + record::leaf_head_size;
-  if (body.size() < at + record::data_header_size) {
-    return fail(ExitCode::malformed, "slice: no room for its header leaf");
-  }
-  return record::parse_data_header(body.subspan(at, record::data_header_size));
-}
-
 Status check_slice_frame(CheckedFrame& frame) {
   const ByteView body = frame.event.frame.body.view();
-  auto data = slice_header(body);
+  auto data = slice_data_header(body);
   if (!data) return pass(data);
   auto content = check_slice(corrected(frame.header(), *data), body);
   if (!content) return pass(content);
@@ -235,6 +226,14 @@ std::uint64_t CheckedFrame::sequence() const {
   return header().sequence;
 }
 
+Result<record::DataHeader> slice_data_header(ByteView body) {
+  constexpr std::size_t at = 4 + 1 + 32 + record::leaf_head_size;
+  if (body.size() < at + record::data_header_size) {
+    return fail(ExitCode::malformed, "slice: no room for its header leaf");
+  }
+  return record::parse_data_header(body.subspan(at, record::data_header_size));
+}
+
 void check_frame(CheckedFrame& frame) {
   if (!frame.is_frame()) return;
   auto status = check_by_type(frame);
@@ -293,6 +292,32 @@ DamagePlace find_damage(ByteView body, const std::vector<std::string>* channel_n
       own = load_le<std::uint32_t>(&body[leaf.at + record::leaf_head_size]);
     }
     place.channels.push_back(name_column(own, before, after, i, channel_names));
+  }
+  if (damaged != 1) place.first_byte.reset();
+  return place;
+}
+
+DamagePlace find_slice_damage(const record::DataHeader& data, const FrameHeader& header,
+                              ByteView body, const std::vector<std::string>* channel_names) {
+  DamagePlace place;
+  const auto content = check_slice(corrected(header, data), body);
+  if (!content) return place;
+  std::size_t damaged = 0;
+  for (const ShownLeaf& shown : content->shown) {
+    const record::Leaf& leaf = shown.leaf;
+    if (leaf.type == record::LeafType::value_column) ++place.columns;
+    if (leaf.crc_ok) continue;
+    ++damaged;
+    place.first_byte = static_cast<std::size_t>(leaf.bytes.data() - body.data());
+    place.last_byte = *place.first_byte + leaf.bytes.size() - 1;
+    if (leaf.type == record::LeafType::header) {
+      place.channels.emplace_back("(header)");
+    } else if (leaf.type == record::LeafType::time_column || leaf.payload.size() < 4) {
+      place.channels.emplace_back("(time)");
+    } else {
+      place.channels.push_back(
+          channel_name(load_le<std::uint32_t>(leaf.payload.data()), channel_names));
+    }
   }
   if (damaged != 1) place.first_byte.reset();
   return place;

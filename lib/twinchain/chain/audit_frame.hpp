@@ -45,6 +45,9 @@ struct CheckedFrame {
 /// Fills the members that follow `input`. Thread-safe.
 void check_frame(CheckedFrame& frame);
 
+/// A slice's header leaf, before check_slice() compares it with the frame header.
+Result<record::DataHeader> slice_data_header(ByteView body);
+
 /// Where in a DATA body the damage is, as far as the CRCs of its leaves tell.
 struct DamagePlace {
   /// Channels, as names or "channel 7"; "(time)" and "(header)" for the other leaves.
@@ -57,5 +60,8 @@ struct DamagePlace {
   std::size_t last_byte = 0;
 };
 DamagePlace find_damage(ByteView body, const std::vector<std::string>* channel_names);
+/// The same for the columns that a SLICE body shows; empty when its structure is damaged.
+DamagePlace find_slice_damage(const record::DataHeader& data, const FrameHeader& header,
+                              ByteView body, const std::vector<std::string>* channel_names);
 
 }  // namespace twinchain::chain

@@ -287,7 +287,16 @@ void SourceAudit::check_key(const Link& link, const Place& place) {
   const bool first = !key_link_;
   const bool committed = key_link_ && link.epoch == key_link_->epoch + 1 &&
                          sha256(ByteView(link.key)) == key_link_->next_key_hash;
-  if (!first && !committed) {
+  if (!first && !committed && name && !signers_.empty() && !signers_.back().trusted) {
+    // The trusted key is the one that goes on; it is the links before it that are in doubt.
+    const Signer& before = signers_.back();
+    Finding made = finding(FindingKind::unknown_key, Severity::refuted, place);
+    made.first_sequence = before.first_link;
+    made.last_sequence = before.last_link;
+    made.message = "signed with key " + to_hex(before.key) +
+                   ", which is not one of those given and did not commit to the key after it";
+    add(std::move(made));
+  } else if (!first && !committed) {
     make(FindingKind::key_not_committed,
          "signed with key " + to_hex(link.key) +
              ", which the links before it did not commit to as the next one");
@@ -399,7 +408,15 @@ void SourceAudit::match_data(const Link& link, const Place& place) {
     add(std::move(made), true);
   }
   if (found != pending_.end()) {
-    if (!lost) compare_with_link(*found, link);
+    if (!lost) {
+      if (!latest_ || latest_->sequence != link.number || !latest_->is_data) {
+        Finding made = finding(FindingKind::reordered, Severity::refuted, place, link.number,
+                               link.window_start_ns, link.window_end_ns);
+        made.message = "LINK frame does not stand right after the data that it seals";
+        add(std::move(made));
+      }
+      compare_with_link(*found, link);
+    }
     drop(*found);
     pending_.erase(found);
     return;

@@ -45,8 +45,13 @@ void SourceAudit::report_altered(const PendingData& data) {
   Finding made = finding(FindingKind::altered_content, Severity::refuted, data.place,
                          header.sequence, header.window_start_ns, header.window_end_ns);
   made.message = "frame content differs from what was sealed";
-  if (data.type == FrameType::data && !data.body.empty()) {
-    DamagePlace damage = find_damage(data.body.view(), channels_.get());
+  if (!data.body.empty()) {
+    FrameHeader frame_header;
+    frame_header.type = data.type;
+    DamagePlace damage =
+        data.type == FrameType::data
+            ? find_damage(data.body.view(), channels_.get())
+            : find_slice_damage(header, frame_header, data.body.view(), channels_.get());
     made.channels = std::move(damage.channels);
     if (damage.first_byte) {
       const std::uint64_t body = data.place.offset + frame_header_size;

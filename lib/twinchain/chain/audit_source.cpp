@@ -71,7 +71,14 @@ void SourceAudit::take(CheckedFrame& frame) {
     }
   }
   report_disagreements(frame);
-  switch (header.type) {
+  take_by_type(frame);
+  if (header.type == FrameType::anchor) return;
+  const bool is_data = header.type == FrameType::data || header.type == FrameType::slice;
+  latest_ = Latest{is_data, frame.sequence()};
+}
+
+void SourceAudit::take_by_type(CheckedFrame& frame) {
+  switch (frame.header().type) {
     case FrameType::schema:
       return take_schema(frame);
     case FrameType::reject:
@@ -123,8 +130,15 @@ void SourceAudit::take_damaged(const StreamEvent& event, std::uint32_t input) {
                          header.sequence, header.window_start_ns, header.window_end_ns);
   made.size_bytes = event.size_bytes;
   made.message = frame_text(header.type) + ": " + event.message;
-  if (header.type == FrameType::data && !event.frame.body.empty()) {
-    DamagePlace damage = find_damage(event.frame.body.view(), channels_.get());
+  const bool has_columns = header.type == FrameType::data || header.type == FrameType::slice;
+  if (has_columns && !event.frame.body.empty()) {
+    const ByteView bytes = event.frame.body.view();
+    DamagePlace damage;
+    if (header.type == FrameType::data) {
+      damage = find_damage(bytes, channels_.get());
+    } else if (const auto data = slice_data_header(bytes)) {
+      damage = find_slice_damage(*data, header, bytes, channels_.get());
+    }
     made.channels = std::move(damage.channels);
     if (damage.first_byte) {
       const std::uint64_t body = event.offset + frame_header_size;

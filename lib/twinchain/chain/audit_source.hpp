@@ -154,6 +154,7 @@ class SourceAudit {
   Finding finding(FindingKind kind, Severity severity, const Place& place, std::uint64_t sequence,
                   std::int64_t start_ns, std::int64_t end_ns) const;
   void report_disagreements(const CheckedFrame& frame);
+  void take_by_type(CheckedFrame& frame);
   void take_schema(CheckedFrame& frame);
   void take_reject(const CheckedFrame& frame);
   void take_data(CheckedFrame& frame);
@@ -213,6 +214,12 @@ class SourceAudit {
   Place schema_place_;
   std::uint32_t schema_part_ = 0;
   std::optional<RejectGroup> rejects_;
+  /// The newest frame that is no ANCHOR: a link stands right after its data.
+  struct Latest {
+    bool is_data = false;
+    std::uint64_t sequence = 0;
+  };
+  std::optional<Latest> latest_;
   std::deque<PendingData> pending_;
   std::deque<DamagedFrame> damaged_;
 

@@ -170,6 +170,12 @@ TEST_CASE("records of slices are verified for what they show") {
   CHECK(report.code() == ExitCode::success);
   CHECK(report.records.at(0).accounting.windows == 5);
   CHECK(report.records.at(0).accounting.hidden_leaves == 8);
+  // By accident: the channel has a name.
+  frames[1].body[frames[1].body.size() - 34] ^= 1;
+  report = audit(encode(frames), options);
+  CHECK(report.findings.headline() == FindingKind::damaged_frame);
+  CHECK(report.findings.all().at(0).channels == std::vector<std::string>{"beta"});
+  frames[1].body[frames[1].body.size() - 34] ^= 1;
   // A shown value that was changed, with all CRCs right.
   frames[1].body.back() ^= 1;
   for (MadeFrame& frame : frames) mend(frame);

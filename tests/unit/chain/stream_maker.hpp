@@ -328,7 +328,9 @@ inline bool names(const AuditReport& report, std::uint64_t sequence) {
         *finding.last_sequence >= sequence) {
       return true;
     }
-    if (finding.message.find("frame " + std::to_string(sequence)) != std::string::npos) return true;
+    for (const char* what : {"frame ", "link "}) {
+      if (finding.message.find(what + std::to_string(sequence)) != std::string::npos) return true;
+    }
   }
   return false;
 }
