@@ -347,11 +347,14 @@ Result<ExitCode> run(const Options& options) {
 
 void define(CLI::App& app, Options& options) {
   app.add_option("INPUT", options.inputs, "Stream files, \"-\", or the folder of a store");
+  // One value for each time it is said, so that the INPUT after it is not taken as another one.
   app.add_option("--key", options.keys, "Public key that is trusted; may be repeated")
-      ->type_name("FILE.pub");
+      ->type_name("FILE.pub")
+      ->allow_extra_args(false);
   app.add_option("--policy", options.policy, "What must hold")->type_name("FILE");
   app.add_option("--ledger", options.ledgers, "Ledger to check anchors with; may be repeated")
-      ->type_name("URL");
+      ->type_name("URL")
+      ->allow_extra_args(false);
   app.add_option("--headers", options.headers, "Block headers to check anchors with")
       ->type_name("FILE");
   app.add_option("--network", options.network, "Network of the headers")->type_name("NAME");
