@@ -26,7 +26,7 @@ struct Options {
   std::string clock = "wall";
   std::string time_field;
   std::string time_unit = "detect";
-  std::vector<std::string> columns;
+  std::string columns;
   bool no_header = false;
   std::string separator = ",";
   std::string schema;
@@ -85,7 +85,11 @@ Result<record::ParserOptions> parser_options(const Options& options) {
   parser.format = formats.at(options.format);
   parser.time_field = options.time_field;
   parser.time_unit = time_units.at(options.time_unit);
-  parser.column_names = options.columns;
+  if (!options.columns.empty()) {
+    for (const std::string_view name : split(options.columns, ',')) {
+      parser.column_names.emplace_back(name);
+    }
+  }
   parser.csv_without_header = options.no_header;
   auto character = separator(options.separator);
   if (!character) return pass(character);
@@ -199,7 +203,7 @@ void define_input(CLI::App& app, Options& options) {
   app.add_option("--time-unit", options.time_unit,
                  "s, ms, us, ns, iso8601, arrival, or detect (default)")
       ->check(one_of(time_units));
-  app.add_option("--columns", options.columns, "Names of the columns: a,b,c")->delimiter(',');
+  app.add_option("--columns", options.columns, "Names of the columns: a,b,c");
   app.add_flag("--no-header", options.no_header, "CSV: the first line is a row");
   app.add_option("--separator", options.separator, "CSV: between fields (default ,)");
   app.add_option("--schema", options.schema, "DTDL v3 interface that declares channels");
