@@ -292,20 +292,71 @@ Result<LineParser::Kind> CsvParser::take_row(std::string_view row) {
   const char* at = row.data();
   const char* const end = at + row.size();
   const char separator = options_.csv_separator;
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
+  const std::size_t count = columns_.size();
+  for (std::size_t i = 0; i < count; ++i) {
     const Column& column = columns_[i];
-    double number = 0;
-    const char* stop = column.is_f64 ? parse_plain_f64<NumberSyntax::text>(at, number) : nullptr;
-    if (stop != nullptr && (stop == end || *stop == separator)) [[likely]] {
-      row_.values.emplace_back(column.channel, number);
-      at = stop;
+    number_detail::PlainNumber number{nullptr, 0};
+    if (column.is_f64) number = parse_plain_f64<NumberSyntax::text>(at);
+    if (number.end != nullptr && (number.end == end || *number.end == separator)) {
+      row_.values.emplace_back(column.channel, number.value);
+      at = number.end;
     } else if (!take_cell(i, at, end)) {
       return refuse_row(row);
     }
-    if (at == end) return i + 1 == columns_.size() ? Kind::values : refuse_row(row);
+    if (at == end) {
+      if (i + 1 < count) break;
+      if (dense_columns_ == 0) find_dense_columns();
+      return Kind::values;
+    }
     at = skip_separator(at);
   }
-  return refuse_row(row);  // more fields than columns
+  return refuse_row(row);
+}
+
+void CsvParser::find_dense_columns() {
+  const std::size_t count = columns_.size() - (time_column_ == no_column ? 0 : 1);
+  if (blank_separated_ || count == 0) return;
+  dense_channels_.clear();
+  for (const Column& column : columns_) {
+    const bool is_time = &column == columns_.data() + time_column_;
+    if (!is_time && (!column.is_f64 || column.channel >= count)) return;
+    dense_channels_.push_back(is_time ? no_channel : column.channel);
+  }
+  dense_columns_ = static_cast<std::uint32_t>(count);
+}
+
+bool CsvParser::take_dense_row(std::string_view row, double* values, std::int64_t& time_ns) {
+  const char* at = row.data();
+  const char* const end = at + row.size();
+  const char separator = options_.csv_separator;
+  const std::uint32_t* const last = dense_channels_.data() + dense_channels_.size() - 1;
+  for (const std::uint32_t* channel = dense_channels_.data();; ++channel) {
+    const char* stop = channel == last ? end : at + find_within_16(at, separator);
+    number_detail::PlainNumber number{nullptr, 0};
+    if (*channel != no_channel) [[likely]]
+      number = parse_plain_f64<NumberSyntax::text>(at);
+    if (number.end == stop && (channel == last || *stop == separator)) [[likely]] {
+      values[*channel] = number.value;
+    } else {
+      stop = take_dense_cell(at, end, *channel, values, time_ns);
+      if (stop == nullptr || (stop == end) != (channel == last)) return false;
+    }
+    if (channel == last) return true;
+    at = stop + 1;
+  }
+}
+
+/// The time, or a number that is not plain. The end of the cell, or nullptr.
+const char* CsvParser::take_dense_cell(const char* at, const char* end, std::uint32_t channel,
+                                       double* values, std::int64_t& time_ns) {
+  const auto left = static_cast<std::size_t>(end - at);
+  const void* const separator = left == 0 ? nullptr : std::memchr(at, options_.csv_separator, left);
+  const char* const stop = separator == nullptr ? end : static_cast<const char*>(separator);
+  const std::string_view text =
+      trim_blanks(std::string_view(at, static_cast<std::size_t>(stop - at)));
+  const bool fits = channel == no_channel ? time_.read(text, time_ns) == nullptr
+                                          : parse_f64(text, values[channel]) == NumberFault::none;
+  return fits ? stop : nullptr;
 }
 
 void CsvParser::forget_channels() {

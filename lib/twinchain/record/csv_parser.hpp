@@ -19,6 +19,7 @@ class CsvParser final : public LineParser {
  protected:
   [[nodiscard]] Extent find_row(std::string_view input, bool give_up) const override;
   Result<Kind> take_row(std::string_view row) override;
+  bool take_dense_row(std::string_view row, double* values, std::int64_t& time_ns) override;
   void forget_channels() override;
   void save_state(Bytes& out) const override;
   bool restore_state(ByteCursor& in) override;
@@ -48,11 +49,16 @@ class CsvParser final : public LineParser {
   bool take_cell(std::size_t index, const char*& at, const char* end);
   const char* take_time(const Cell& cell);
   const char* take_value(Column& column, const Cell& cell);
+  const char* take_dense_cell(const char* at, const char* end, std::uint32_t channel,
+                              double* values, std::int64_t& time_ns);
   Kind refuse_row(std::string_view row);
+  /// Whether the columns are just the channels 0, 1, 2, ... and f64: the fast path's condition.
+  void find_dense_columns();
 
   std::vector<Column> columns_;  ///< empty until the header line was read
   static constexpr std::size_t no_column = static_cast<std::size_t>(-1);
   std::size_t time_column_ = no_column;
+  std::vector<std::uint32_t> dense_channels_;  ///< of each column; no_channel for the time
   TimeReader time_;
   bool blank_separated_ = false;
 };

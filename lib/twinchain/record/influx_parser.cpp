@@ -48,7 +48,9 @@ const char* parse_unsigned_or_signed(std::string_view digits, bool is_signed, Ro
       unsigned_digits.find_first_not_of("0123456789") != std::string_view::npos) {
     return "not a value of the line protocol";
   }
-  const NumberFault wrong = parse_i64(digits, value.i64);
+  std::int64_t number = 0;
+  const NumberFault wrong = parse_i64(digits, number);
+  value.set_i64(number);
   return wrong == NumberFault::none ? nullptr : describe(wrong);
 }
 
@@ -159,23 +161,18 @@ InfluxParser::Field& InfluxParser::find_field(Series& series, std::size_t expect
 const char* InfluxParser::convert(std::string_view token, bool is_text,
                                   std::optional<ValueType> type, RowValue& value) {
   if (is_text) {
-    value.type = ValueType::string;
-    value.text = token;
-    if (token.find('\\') != std::string_view::npos) {
-      value.text = row_.arena.copy(unescape(token, "\"\\"));
-    }
+    const bool escaped = token.find('\\') != std::string_view::npos;
+    value.set_text(escaped ? row_.arena.copy(unescape(token, "\"\\")) : token);
     return type && *type != ValueType::string ? type_fault(*type) : nullptr;
   }
   static constexpr std::string_view truths[] = {"t", "T", "true",  "True",  "TRUE",
                                                 "f", "F", "false", "False", "FALSE"};
   const auto* const truth = std::find(std::begin(truths), std::end(truths), token);
   if (truth != std::end(truths)) {
-    value.type = ValueType::boolean;
-    value.i64 = *truth == "t" || *truth == "T" || truth->size() == 4 ? 1 : 0;
+    value.set_bool(*truth == "t" || *truth == "T" || truth->size() == 4);
     return type && *type != ValueType::boolean ? type_fault(*type) : nullptr;
   }
   if (token.ends_with('i') || token.ends_with('u')) {
-    value.type = ValueType::i64;
     const std::string_view digits = token.substr(0, token.size() - 1);
     const char* const wrong = parse_unsigned_or_signed(digits, token.ends_with('i'), value);
     if (wrong != nullptr || !type || *type == ValueType::i64) return wrong;
@@ -236,10 +233,9 @@ bool InfluxParser::take_field(Series& series, Field& field, std::string_view tex
     token = text.substr(start, at - start);
     if (token.empty()) return fault("field " + quote_text(field.name) + " has no value");
     if (field.channel != no_channel && channels_.type(field.channel) == ValueType::f64) {
-      double number = 0;
-      const char* const stop = parse_plain_f64<NumberSyntax::text>(token.data(), number);
-      if (stop == token.data() + token.size() && channels_.take_in_row(field.channel)) {
-        row_.values.emplace_back(field.channel, number);
+      const auto number = parse_plain_f64<NumberSyntax::text>(token.data());
+      if (number.end == token.data() + token.size() && channels_.take_in_row(field.channel)) {
+        row_.values.emplace_back(field.channel, number.value);
         return true;
       }
     }

@@ -85,8 +85,7 @@ bool MqttParser::keep(std::uint32_t channel, std::string_view name, std::string_
 
 bool MqttParser::take_payload(std::string_view name, Topic& topic, std::string_view payload) {
   RowValue value;
-  value.type = ValueType::string;
-  value.text = payload;
+  value.set_text(payload);
   if (topic.payload != no_channel) return keep(topic.payload, name, {}, value);
   const std::string full = std::string(name) + std::string(payload_suffix);
   topic.payload = channels_.find(full);
@@ -121,13 +120,12 @@ bool MqttParser::take_text(std::string_view name, Topic& topic, std::string_view
   RowValue value;
   const char* fault = nullptr;
   if (is_string) {
-    value.type = ValueType::string;
-    value.text = text;
+    value.set_text(text);
     if (type && *type != ValueType::string) fault = type_fault(*type);
   } else {
     const std::string_view trimmed = trim_white(text);
     fault = type ? convert_text(trimmed, *type, value) : infer_text(trimmed, value);
-    if (value.type == ValueType::string) value.text = text;
+    if (value.type == ValueType::string) value.set_text(text);
   }
   if (fault == nullptr) return keep(topic.value, name, unit, value);
   row_.fault = "topic " + quote_text(name) + ": " + fault + ": " + quote_text(text);

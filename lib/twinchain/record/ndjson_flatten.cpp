@@ -337,9 +337,11 @@ bool JsonFlattener::take_number(std::uint32_t node, std::string_view token) {
   RowValue value;
   if (target.type == ValueType::f64) {
     // The token is followed by what ended it, or by the padding.
-    const char* const stop = parse_plain_f64<NumberSyntax::json>(token.data(), value.f64);
-    if (stop == token.data() + token.size()) [[likely]]
+    const auto number = parse_plain_f64<NumberSyntax::json>(token.data());
+    if (number.end == token.data() + token.size()) [[likely]] {
+      value.set_f64(number.value);
       return keep(node, token, value, target);
+    }
   }
   const char* const fault = target.type ? convert_json_number(token, *target.type, value)
                                         : infer_number_value(token, NumberSyntax::json, value);
@@ -356,8 +358,7 @@ bool JsonFlattener::take_string(std::uint32_t node, std::string_view token, std:
     return refuse(node, type_fault(*target.type), token);
   }
   RowValue value;
-  value.type = ValueType::string;
-  value.text = text;
+  value.set_text(text);
   return keep(node, token, value, target);
 }
 
@@ -369,8 +370,7 @@ bool JsonFlattener::take_bool(std::uint32_t node, std::string_view token, bool t
     return refuse(node, type_fault(*target.type), token);
   }
   RowValue value;
-  value.type = ValueType::boolean;
-  value.i64 = truth ? 1 : 0;
+  value.set_bool(truth);
   return keep(node, token, value, target);
 }
 

@@ -44,9 +44,18 @@ Result<LineParser::Kind> NdjsonParser::take_row(std::string_view row) {
   if (trim_blanks(row).empty()) return Kind::nothing;
   std::string_view time;
   if (!templates_.match(row, row_, time)) return read_in_full(row);
+  dense_columns_ = templates_.dense() != nullptr ? templates_.dense()->dense_columns() : 0;
   if (time_key_.empty() || time_.read(time, row_.time_ns) == nullptr) return Kind::values;
   row_.clear();
   return read_in_full(row);
+}
+
+bool NdjsonParser::take_dense_row(std::string_view row, double* values, std::int64_t& time_ns) {
+  const JsonTemplate* const shape = templates_.dense();
+  std::string_view time;
+  if (shape == nullptr || shape->dense_columns() != dense_columns_) return false;
+  if (!shape->match_dense(row, values, time)) return false;
+  return time_key_.empty() || time_.read(time, time_ns) == nullptr;
 }
 
 LineParser::Kind NdjsonParser::read_in_full(std::string_view row) {

@@ -18,6 +18,7 @@ class NdjsonParser final : public LineParser {
 
  protected:
   Result<Kind> take_row(std::string_view row) override;
+  bool take_dense_row(std::string_view row, double* values, std::int64_t& time_ns) override;
   void forget_channels() override;
   void save_state(Bytes& out) const override;
   bool restore_state(ByteCursor& in) override;

@@ -41,6 +41,21 @@ std::string_view number_token(const char* at, const char* end) {
   return {at, static_cast<std::size_t>(stop - at)};
 }
 
+/// A number that `next` follows.
+[[gnu::always_inline]] inline bool match_number(const char*& at, const char* end, char next,
+                                                double& number) {
+  const char* const stop = at + find_within_16(at, next);
+  const auto plain = parse_plain_f64<NumberSyntax::json>(at);
+  if (plain.end == stop) [[likely]] {
+    at = stop;
+    number = plain.value;
+    return true;
+  }
+  const std::string_view token = number_token(at, end);
+  at += token.size();
+  return parse_f64(token, number, NumberSyntax::json) == NumberFault::none;
+}
+
 }  // namespace
 
 JsonTemplate::Literal::Literal(std::string_view from) : text(from) {
@@ -76,8 +91,57 @@ JsonTemplate::JsonTemplate(std::string_view row, const std::vector<JsonLeaf>& le
     slot.is_text = leaf.token.starts_with('"');
     if (!leaf.is_time) slot.type = channels.type(leaf.channel);
     at = start + leaf.token.size();
+    slot.next = row[at];  // after a scalar comes at least the brace that ends the object
   }
   tail_ = Literal(row.substr(at));
+  const auto is_dense = [this](const Slot& slot) {
+    return slot.is_time || (slot.type == ValueType::f64 && slot.channel < dense_columns_);
+  };
+  dense_columns_ = static_cast<std::uint32_t>(
+      std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.is_time; }));
+  if (!std::all_of(slots_.begin(), slots_.end(), is_dense)) dense_columns_ = 0;
+}
+
+/// Any scalar but a number of an f64 channel; `text` of a string or time.
+bool JsonTemplate::Slot::match_other(const char*& at, const char* end, RowValue& value,
+                                     std::string_view& text) const {
+  if (is_text) {
+    if (at == end || *at != '"') return false;
+    const char* const stop = plain_string_end(at + 1, end);
+    if (stop == nullptr) return false;
+    text = std::string_view(at + 1, static_cast<std::size_t>(stop - at - 1));
+    value.set_text(text);
+    at = stop + 1;
+    return true;
+  }
+  const std::string_view rest(at, static_cast<std::size_t>(end - at));
+  if (type == ValueType::boolean && !is_time) {
+    const bool truth = rest.starts_with("true");
+    if (!truth && !rest.starts_with("false")) return false;
+    value.set_bool(truth);
+    at += truth ? 4 : 5;
+    return true;
+  }
+  text = number_token(at, end);
+  if (text.empty()) return false;
+  at += text.size();
+  // A time is scanned by its reader, once.
+  return is_time ? is_json_spelling(text) : convert_json_number(text, type, value) == nullptr;
+}
+
+bool JsonTemplate::match_dense(std::string_view row, double* values, std::string_view& time) const {
+  const char* at = row.data();
+  const char* const end = at + row.size();
+  for (const Slot& slot : slots_) {
+    if (!slot.before.match(at, end)) return false;
+    if (slot.is_time) [[unlikely]] {
+      RowValue unused;
+      if (!slot.match_other(at, end, unused, time)) return false;
+    } else if (!match_number(at, end, slot.next, values[slot.channel])) {
+      return false;
+    }
+  }
+  return tail_.match(at, end) && at == end;
 }
 
 bool JsonTemplate::match(std::string_view row, RowValues& values, std::string_view& time) const {
@@ -88,44 +152,17 @@ bool JsonTemplate::match(std::string_view row, RowValues& values, std::string_vi
     if (!slot.before.match(at, end)) return false;
     if (slot.type == ValueType::f64 && !slot.is_time) [[likely]] {
       double number = 0;
-      const char* stop = parse_plain_f64<NumberSyntax::json>(at, number);
-      if (stop == nullptr) {
-        const std::string_view token = number_token(at, end);
-        if (parse_f64(token, number, NumberSyntax::json) != NumberFault::none) return false;
-        stop = at + token.size();
-      }
+      if (!match_number(at, end, slot.next, number)) return false;
       values.values.emplace_back(slot.channel, number);
-      at = stop;
       continue;
     }
     RowValue value;
-    value.channel = slot.channel;
-    value.type = slot.type;
-    if (slot.is_text) {
-      if (at == end || *at != '"') return false;
-      const char* const stop = plain_string_end(at + 1, end);
-      if (stop == nullptr) return false;
-      value.text = std::string_view(at + 1, static_cast<std::size_t>(stop - at - 1));
-      at = stop + 1;
-    } else if (slot.type == ValueType::boolean) {
-      value.i64 = *at == 't' ? 1 : 0;
-      const std::string_view word = value.i64 != 0 ? "true" : "false";
-      if (std::string_view(at, static_cast<std::size_t>(end - at)).substr(0, word.size()) != word) {
-        return false;
-      }
-      at += word.size();
-    } else {
-      value.text = number_token(at, end);
-      // A time is scanned by its reader, once.
-      if (slot.is_time ? !is_json_spelling(value.text)
-                       : convert_json_number(value.text, slot.type, value) != nullptr) {
-        return false;
-      }
-      at += value.text.size();
-    }
+    std::string_view text;
+    if (!slot.match_other(at, end, value, text)) return false;
     if (slot.is_time) {
-      time = value.text;
+      time = text;
     } else {
+      value.channel = slot.channel;
       values.values.push_back(value);
     }
   }

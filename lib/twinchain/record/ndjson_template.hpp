@@ -27,6 +27,9 @@ class JsonTemplate {
   /// True when the row fits; then its values are in `values`, and the text of its time, if it has
   /// one, in `time`. At least JsonFlattener::padding bytes are readable after the row.
   bool match(std::string_view row, RowValues& values, std::string_view& time) const;
+  /// The same for a template whose channels are 0 .. dense_columns() - 1 and f64.
+  bool match_dense(std::string_view row, double* values, std::string_view& time) const;
+  [[nodiscard]] std::uint32_t dense_columns() const { return dense_columns_; }
 
  private:
   /// A text that has to be there, compared by words: 16 bytes are readable after every row.
@@ -44,16 +47,26 @@ class JsonTemplate {
     std::uint32_t channel = no_channel;
     bool is_time = false;
     bool is_text = false;  ///< in quotes
+    char next = 0;         ///< what follows it
+
+    bool match_other(const char*& at, const char* end, RowValue& value,
+                     std::string_view& text) const;
   };
 
   std::vector<Slot> slots_;
   Literal tail_;
+  std::uint32_t dense_columns_ = 0;  ///< 0: it has others
 };
 
 /// A few templates, for inputs in which rows of some shapes take turns.
 class JsonTemplates {
  public:
   bool match(std::string_view row, RowValues& values, std::string_view& time);
+  /// The template that fitted last, if it is dense; nullptr when not.
+  [[nodiscard]] const JsonTemplate* dense() const {
+    if (last_ >= entries_.size() || entries_[last_].shape.dense_columns() == 0) return nullptr;
+    return &entries_[last_].shape;
+  }
   /// Offers a row that did not fit and was read in full. Learns seldom when that did not pay.
   void learn(std::string_view row, const std::vector<JsonLeaf>& leaves,
              const ChannelTable& channels);

@@ -8,6 +8,7 @@
 namespace twinchain::record {
 namespace {
 
+using number_detail::integer_powers_of_ten;
 using number_detail::join_eight;
 using number_detail::load_digits;
 using number_detail::mark_stops;
@@ -226,14 +227,13 @@ NumberFault i64_of(DecimalText number, std::int64_t& value) {
 /// A run of digits at `at`: adds them to `mantissa`, counts them, returns their end. Gives up
 /// (nullptr) beyond 24 digits.
 const char* take_digit_run(const char* at, std::uint64_t& mantissa, unsigned& count) {
-  static constexpr std::array<std::uint64_t, 8> powers{1,      10,      100,       1000,
-                                                       10'000, 100'000, 1'000'000, 10'000'000};
   for (int block = 0; block < 3; ++block) {
     const std::uint64_t digits = load_digits(at);
     const std::uint64_t stops = mark_stops(digits);
     if (stops != 0) {
       const auto here = static_cast<unsigned>(std::countr_zero(stops)) / 8;
-      if (here > 0) mantissa = mantissa * powers[here] + join_eight(digits << (64 - 8 * here));
+      if (here > 0)
+        mantissa = mantissa * integer_powers_of_ten[here] + join_eight(digits << (64 - 8 * here));
       count += here;
       return at + here;
     }
@@ -246,30 +246,31 @@ const char* take_digit_run(const char* at, std::uint64_t& mantissa, unsigned& co
 
 }  // namespace
 
-const char* number_detail::parse_long_f64(const char* at, double& value, NumberSyntax syntax) {
+number_detail::PlainNumber number_detail::parse_long_f64(const char* at, NumberSyntax syntax) {
+  constexpr PlainNumber undecided{nullptr, 0};
   const bool negative = *at == '-';
   const char* start = at + (negative ? 1 : 0);
   std::uint64_t mantissa = 0;
   unsigned digit_count = 0;
   const char* end = take_digit_run(start, mantissa, digit_count);
-  if (end == nullptr || digit_count == 0) return nullptr;
-  if (syntax == NumberSyntax::json && digit_count > 1 && *start == '0') return nullptr;
+  if (end == nullptr || digit_count == 0) return undecided;
+  if (syntax == NumberSyntax::json && digit_count > 1 && *start == '0') return undecided;
   const unsigned whole = digit_count;
   if (*end == '.') {
     end = take_digit_run(end + 1, mantissa, digit_count);
-    if (end == nullptr || digit_count == whole) return nullptr;
+    if (end == nullptr || digit_count == whole) return undecided;
   } else if (mantissa > exact_integers) {
-    return nullptr;
+    return undecided;
   }
   // Up to 19 digits the mantissa cannot have overflowed.
-  if (digit_count > 19) return nullptr;
+  if (digit_count > 19) return undecided;
   const unsigned fraction = digit_count - whole;
   if (mantissa <= exact_integers) {
-    value = with_sign(static_cast<double>(mantissa) / powers_of_ten[fraction], negative);
-  } else {
-    value = with_sign(scale_exactly(mantissa, -static_cast<int>(fraction)), negative);
+    return {end, with_sign(static_cast<double>(static_cast<std::int64_t>(mantissa)) /
+                               powers_of_ten[fraction],
+                           negative)};
   }
-  return end;
+  return {end, with_sign(scale_exactly(mantissa, -static_cast<int>(fraction)), negative)};
 }
 
 const char* describe(NumberFault fault) {

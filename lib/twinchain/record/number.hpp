@@ -4,10 +4,15 @@
 // Integers are never rounded: a text of digits only that f64 cannot hold exactly is refused as f64.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "twinchain/base/bytes.hpp"
 #include "twinchain/record/schema.hpp"
@@ -87,50 +92,81 @@ constexpr std::uint64_t join_eight(std::uint64_t digits) {
 constexpr std::array<double, 23> powers_of_ten{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+// For the hot path, up to 7 digits. The quotient takes its sign from the divisor, so that -0 has
+// one too. C arrays, because the checks of std::array cost a tenth of a number.
+constexpr double signed_powers_of_ten[2][8] = {{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7},
+                                               {-1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7}};
+constexpr std::uint64_t integer_powers_of_ten[8] = {1,      10,      100,       1'000,
+                                                    10'000, 100'000, 1'000'000, 10'000'000};
+inline double divide(std::uint64_t mantissa, int fraction_digits, bool negative) {
+  return static_cast<double>(static_cast<std::int64_t>(mantissa)) /
+         signed_powers_of_ten[negative ? 1 : 0][fraction_digits];
+}
 inline double with_sign(double value, bool negative) {
   return std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) ^
                                (std::uint64_t{negative} << 63));
 }
-const char* parse_long_f64(const char* at, double& value, NumberSyntax syntax);
+/// Where a number ends (nullptr: parse_f64() must decide) and its value. Returned, because a value
+/// whose address is taken would live in memory on the hot path too.
+struct PlainNumber {
+  const char* end;
+  double value;
+};
+/// Any plain decimal of up to 19 digits.
+PlainNumber parse_long_f64(const char* at, NumberSyntax syntax);
 
 }  // namespace number_detail
 
-/// The hot path: a plain decimal ([-] digits [. digits], no exponent) at `at`. Returns the end of
+/// The hot path: a plain decimal ([-] digits [. digits], no exponent) at `at`. `end` is that of
 /// the digits, or nullptr when parse_f64() must decide. The caller looks at what follows. At least
 /// 8 bytes must be readable from the byte that ends the number.
 ///
-/// Up to eight characters are handled in one 64-bit word. The quotient of an integer below 2^53
-/// and a power of ten up to 10^22 is correctly rounded, because both are exact (Clinger 1990).
+/// Up to 7 digits on each side of the point are handled as one word of 8 bytes a side, without a
+/// loop. The quotient of an integer of at most 2^53 and a power of ten up to 10^22 is correctly
+/// rounded, because both are exact (Clinger 1990).
 template <NumberSyntax syntax>
-inline const char* parse_plain_f64(const char* at, double& value) {
+[[gnu::always_inline]] inline number_detail::PlainNumber parse_plain_f64(const char* at) {
   using namespace number_detail;
   const bool negative = *at == '-';
-  const char* start = at + (negative ? 1 : 0);
-  std::uint64_t digits = load_digits(start);
-  const std::uint64_t stops = mark_stops(digits);
-  if (stops == 0) return parse_long_f64(at, value, syntax);
-  const auto whole = static_cast<unsigned>(std::countr_zero(stops)) / 8;
-  if constexpr (syntax == NumberSyntax::json) {
-    if (whole > 1 && *start == '0') return nullptr;
-  }
-  if (whole == 0) return nullptr;
-  if (start[whole] != '.') {
-    value = with_sign(static_cast<double>(join_eight(digits << (64 - 8 * whole))), negative);
-    return start + whole;
-  }
-  const std::uint64_t later_stops = stops & (stops - 1);
-  if (later_stops == 0) return parse_long_f64(at, value, syntax);
-  const auto end = static_cast<unsigned>(std::countr_zero(later_stops)) / 8;
-  const unsigned fraction = end - whole - 1;
-  if constexpr (syntax == NumberSyntax::json) {
-    if (fraction == 0) return nullptr;
-  }
-  // Close the gap that the point leaves, then move the last digit to the top byte.
-  const std::uint64_t before_point = (std::uint64_t{1} << (8 * whole)) - 1;
-  digits = (digits & before_point) | ((digits >> 8) & ~before_point);
-  digits <<= 64 - 8 * (end - 1);
-  value = with_sign(static_cast<double>(join_eight(digits)) / powers_of_ten[fraction], negative);
-  return start + end;
+  const char* const start = at + (negative ? 1 : 0);
+  const std::uint64_t whole = load_digits(start);
+  const std::uint64_t whole_stops = mark_stops(whole);
+  if (whole_stops == 0) [[unlikely]]
+    return parse_long_f64(at, syntax);
+  // 8 * digits + 7: the shift that brings the last digit to the top byte is 71 less that.
+  const int whole_mark = __builtin_ctzll(whole_stops);
+  if (whole_mark == 7) [[unlikely]]
+    return {nullptr, 0};
+  if (syntax == NumberSyntax::json && whole_mark > 15 && *start == '0') return {nullptr, 0};
+  const std::uint64_t mantissa = join_eight(whole << (71 - whole_mark));
+  const char* const stop = start + whole_mark / 8;
+  if (*stop != '.') return {stop, divide(mantissa, 0, negative)};
+  const std::uint64_t fraction = load_digits(stop + 1);
+  const std::uint64_t fraction_stops = mark_stops(fraction);
+  if (fraction_stops == 0) [[unlikely]]
+    return parse_long_f64(at, syntax);
+  const int fraction_mark = __builtin_ctzll(fraction_stops);
+  if (syntax == NumberSyntax::json && fraction_mark == 7) return {nullptr, 0};
+  const int count = fraction_mark / 8;
+  // In two steps, because without digits it is by 64.
+  const std::uint64_t tail = join_eight((fraction << 8) << (63 - fraction_mark));
+  return {stop + 1 + count,
+          divide(mantissa * integer_powers_of_ten[count] + tail, count, negative)};
+}
+
+/// How far from `at` the first `wanted` is; 16 when it is not within 16 bytes, which must be
+/// readable. To step over a number so costs a third of the time that reading it takes, and where
+/// the next one begins is all that its reading has to wait for.
+[[gnu::always_inline]] inline unsigned find_within_16(const char* at, char wanted) {
+#ifdef __SSE2__
+  const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const int marks = _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(wanted)));
+  return static_cast<unsigned>(__builtin_ctz(static_cast<unsigned>(marks) | 0x10000));
+#else
+  unsigned distance = 0;
+  while (distance < 16 && at[distance] != wanted) ++distance;
+  return distance;
+#endif
 }
 
 }  // namespace twinchain::record

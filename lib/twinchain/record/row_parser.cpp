@@ -12,7 +12,7 @@
 namespace twinchain::record {
 namespace {
 
-constexpr std::size_t smallest_row_limit = 256;
+constexpr std::size_t smallest_row_limit = 16;
 constexpr std::size_t largest_row_limit = std::size_t{8} << 20;
 
 Status check_names(const ParserOptions& options) {
@@ -52,7 +52,7 @@ Status check_csv(const ParserOptions& options) {
 Result<std::unique_ptr<RowParser>> make_row_parser(const ParserOptions& options) {
   TWINCHAIN_TRY(check_names(options));
   if (options.max_row_bytes < smallest_row_limit || options.max_row_bytes > largest_row_limit) {
-    return fail(ExitCode::usage, "the longest row must be between 256 bytes and 8 MiB");
+    return fail(ExitCode::usage, "the longest row must be between 16 bytes and 8 MiB");
   }
   switch (options.format) {
     case RowFormat::csv:

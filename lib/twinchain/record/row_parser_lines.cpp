@@ -1,6 +1,7 @@
 #include "twinchain/record/row_parser_lines.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "twinchain/base/crc32c.hpp"
@@ -125,16 +126,16 @@ bool LineParser::put_row(WindowBuilder& builder) {
   for (const RowValue& value : row_.values) {
     switch (value.type) {
       case ValueType::f64:
-        builder.put_f64(value.channel, value.f64);
+        builder.put_f64(value.channel, value.f64());
         break;
       case ValueType::i64:
-        builder.put_i64(value.channel, value.i64);
+        builder.put_i64(value.channel, value.i64());
         break;
       case ValueType::boolean:
-        builder.put_bool(value.channel, value.i64 != 0);
+        builder.put_bool(value.channel, value.i64() != 0);
         break;
       case ValueType::string:
-        builder.put_string(value.channel, value.text);
+        builder.put_string(value.channel, value.text());
         break;
     }
   }
@@ -142,26 +143,76 @@ bool LineParser::put_row(WindowBuilder& builder) {
   return true;
 }
 
+std::string_view LineParser::pad(std::string_view row, std::string_view rest) {
+  if (rest.size() - row.size() >= row_padding) return row;
+  padded_.assign(row);
+  padded_.append(row_padding, '\0');
+  return std::string_view(padded_).substr(0, row.size());
+}
+
+void LineParser::put_block(WindowBuilder& builder) {
+  if (block_times_.empty()) return;
+  if constexpr (std::endian::native == std::endian::big) {
+    for (double& value : block_) {
+      const auto bits = std::bit_cast<std::uint64_t>(value);
+      store_le(reinterpret_cast<std::uint8_t*>(&value), bits);
+    }
+  }
+  const std::size_t size = 8 * block_columns_ * block_times_.size();
+  builder.append_f64_rows({reinterpret_cast<const std::uint8_t*>(block_.data()), size},
+                          block_columns_, block_times_);
+  block_times_.clear();
+}
+
+bool LineParser::is_full(const WindowBuilder& builder, const ParseControl& control) const {
+  if (control.max_raw_bytes == 0) return false;
+  const std::uint64_t in_block = 8 * (std::uint64_t{block_columns_} + 1) * block_times_.size();
+  return builder.raw_size_bytes() + in_block >= control.max_raw_bytes;
+}
+
+std::optional<bool> LineParser::take_dense(std::string_view rest, const Extent& extent,
+                                           ParseOutcome& outcome, WindowBuilder& builder,
+                                           const ParseControl& control) {
+  if (block_columns_ != dense_columns_ ||
+      (block_times_.size() + 1) * block_columns_ > block_.size()) {
+    put_block(builder);
+    block_columns_ = dense_columns_;
+    block_.resize(std::max<std::size_t>(max_block_values, block_columns_));
+  }
+  std::string_view row = rest.substr(0, extent.size);
+  if (row.ends_with('\r')) row.remove_suffix(1);
+  std::int64_t time_ns = control.arrival_ns;
+  double* const values = block_.data() + block_times_.size() * block_columns_;
+  if (!take_dense_row(pad(row, rest), values, time_ns)) return std::nullopt;
+  if (control.event_limit_ns && time_ns >= *control.event_limit_ns) {
+    outcome.next_event_ns = time_ns;
+    return false;
+  }
+  block_times_.push_back(time_ns);
+  ++outcome.rows;
+  advance(outcome, extent.size + extent.line_end, extent.lines);
+  return true;
+}
+
 Result<bool> LineParser::take(std::string_view rest, const Extent& extent, ParseOutcome& outcome,
                               WindowBuilder& builder, const ParseControl& control) {
+  if (dense_columns_ > 0) {
+    const auto taken = take_dense(rest, extent, outcome, builder, control);
+    if (taken) return *taken;
+  }
   std::string_view text = rest.substr(0, extent.size);
   if (text.ends_with('\r')) text.remove_suffix(1);
-  std::string_view row = text;
-  if (rest.size() - text.size() < row_padding) {
-    padded_.assign(text);
-    padded_.append(row_padding, '\0');
-    row = std::string_view(padded_).substr(0, text.size());
-  }
   row_.clear();
   row_.time_ns = control.arrival_ns;
   channels_.begin_row();
-  auto kind = take_row(row);
+  auto kind = take_row(pad(text, rest));
   if (!kind) return pass(kind);
   if (*kind == Kind::values) {
     if (control.event_limit_ns && row_.time_ns >= *control.event_limit_ns) {
       outcome.next_event_ns = row_.time_ns;
       return false;
     }
+    put_block(builder);
     if (put_row(builder)) {
       ++outcome.rows;
     } else {
@@ -175,11 +226,21 @@ Result<bool> LineParser::take(std::string_view rest, const Extent& extent, Parse
 
 Result<ParseOutcome> LineParser::parse(ByteView input, bool at_end, WindowBuilder& builder,
                                        const ParseControl& control) {
-  if (channels_.attach(builder)) forget_channels();
-  const std::string_view text = as_text(input);
+  if (channels_.attach(builder)) {
+    dense_columns_ = 0;
+    forget_channels();
+  }
   ParseOutcome outcome;
+  const Status parsed = parse_rows(as_text(input), at_end, outcome, builder, control);
+  put_block(builder);
+  if (!parsed) return std::unexpected(parsed.error());
+  return outcome;
+}
+
+Status LineParser::parse_rows(std::string_view text, bool at_end, ParseOutcome& outcome,
+                              WindowBuilder& builder, const ParseControl& control) {
   while (outcome.consumed < text.size()) {
-    if (control.max_raw_bytes != 0 && builder.raw_size_bytes() >= control.max_raw_bytes) {
+    if (is_full(builder, control)) {
       outcome.stopped_by_size = true;
       break;
     }
@@ -205,7 +266,7 @@ Result<ParseOutcome> LineParser::parse(ByteView input, bool at_end, WindowBuilde
     if (!taken) return std::unexpected(taken.error());
     if (!*taken) break;
   }
-  return outcome;
+  return {};
 }
 
 Bytes LineParser::save() const {

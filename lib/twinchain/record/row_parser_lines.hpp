@@ -40,6 +40,13 @@ class LineParser : public RowParser {
   /// Fills row_ with the values of a row without its line end, followed by row_padding readable
   /// bytes. refused: row_.fault says why. An error ends the parsing.
   virtual Result<Kind> take_row(std::string_view row) = 0;
+  /// The fast path: a row that has a number for each of the channels 0 .. dense_columns_ - 1, all
+  /// f64, and nothing else; and the time, if the rows have one. False when it is any other row:
+  /// then take_row() is asked. Such rows go to the builder in blocks.
+  virtual bool take_dense_row(std::string_view /*row*/, double* /*values*/,
+                              std::int64_t& /*time_ns*/) {
+    return false;
+  }
   /// Channel numbers that were remembered are void: another builder.
   virtual void forget_channels() = 0;
   virtual void save_state(Bytes& out) const = 0;
@@ -54,8 +61,13 @@ class LineParser : public RowParser {
   const ParserOptions options_;
   ChannelTable channels_;
   RowValues row_;
+  std::uint32_t dense_columns_ = 0;  ///< 0: no fast path
 
  private:
+  static constexpr std::size_t max_block_values = 4096;
+
+  Status parse_rows(std::string_view text, bool at_end, ParseOutcome& outcome,
+                    WindowBuilder& builder, const ParseControl& control);
   /// Steps over the first `consumed` bytes of the input.
   void advance(ParseOutcome& outcome, std::size_t consumed, std::uint64_t lines);
   Status reject(std::string_view text, const char* why, WindowBuilder& builder,
@@ -65,6 +77,13 @@ class LineParser : public RowParser {
   /// False when the row has to wait for the next window.
   Result<bool> take(std::string_view rest, const Extent& extent, ParseOutcome& outcome,
                     WindowBuilder& builder, const ParseControl& control);
+  /// The row with row_padding readable bytes after it.
+  std::string_view pad(std::string_view row, std::string_view rest);
+  /// Takes a row on the fast path. Nothing when it has to take the other one.
+  std::optional<bool> take_dense(std::string_view rest, const Extent& extent, ParseOutcome& outcome,
+                                 WindowBuilder& builder, const ParseControl& control);
+  void put_block(WindowBuilder& builder);
+  [[nodiscard]] bool is_full(const WindowBuilder& builder, const ParseControl& control) const;
   bool put_row(WindowBuilder& builder);
   bool add_channels();
 
@@ -72,6 +91,10 @@ class LineParser : public RowParser {
   std::uint64_t offset_ = 0;  ///< of the next row in the input
   bool cutting_ = false;      ///< inside of a row that is too long
   std::string padded_;
+  // Rows of the fast path that the builder does not have yet; none between two calls.
+  std::uint32_t block_columns_ = 0;
+  std::vector<double> block_;
+  std::vector<std::int64_t> block_times_;
 };
 
 /// A saved state: what says that it is one, its format, the content, a checksum.

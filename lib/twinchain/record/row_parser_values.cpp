@@ -26,17 +26,27 @@ bool parse_bool(std::string_view text, bool& value) {
 
 const char* convert_number(std::string_view text, ValueType type, NumberSyntax syntax,
                            RowValue& value) {
-  const NumberFault fault = type == ValueType::f64 ? parse_f64(text, value.f64, syntax)
-                                                   : parse_i64(text, value.i64, syntax);
+  NumberFault fault = NumberFault::none;
+  if (type == ValueType::f64) {
+    double number = 0;
+    fault = parse_f64(text, number, syntax);
+    value.set_f64(number);
+  } else {
+    std::int64_t number = 0;
+    fault = parse_i64(text, number, syntax);
+    value.set_i64(number);
+  }
   return fault == NumberFault::none ? nullptr : describe(fault);
 }
 
 NumberFault infer(std::string_view text, NumberSyntax syntax, RowValue& value) {
   InferredNumber number;
   const NumberFault fault = infer_number(text, number, syntax);
-  value.type = number.type;
-  value.f64 = number.f64;
-  value.i64 = number.i64;
+  if (number.type == ValueType::i64) {
+    value.set_i64(number.i64);
+  } else {
+    value.set_f64(number.f64);
+  }
   return fault;
 }
 
@@ -131,16 +141,15 @@ Result<std::uint32_t> ChannelTable::add(std::string_view name, ValueType type,
 }
 
 const char* convert_text(std::string_view text, ValueType type, RowValue& value) {
-  value.type = type;
   if (type == ValueType::string) {
-    value.text = text;
+    value.set_text(text);
     return nullptr;
   }
   text = trim_blanks(text);
   if (type == ValueType::boolean) {
     bool truth = false;
     if (!parse_bool(text, truth)) return type_fault(type);
-    value.i64 = truth ? 1 : 0;
+    value.set_bool(truth);
     return nullptr;
   }
   return convert_number(text, type, NumberSyntax::text, value);
@@ -155,17 +164,14 @@ const char* infer_text(std::string_view text, RowValue& value) {
   }
   bool truth = false;
   if (parse_bool(trimmed, truth)) {
-    value.type = ValueType::boolean;
-    value.i64 = truth ? 1 : 0;
+    value.set_bool(truth);
     return nullptr;
   }
-  value.type = ValueType::string;
-  value.text = text;
+  value.set_text(text);
   return nullptr;
 }
 
 const char* convert_json_number(std::string_view token, ValueType type, RowValue& value) {
-  value.type = type;
   if (type == ValueType::boolean || type == ValueType::string) {
     return scan_decimal(token, NumberSyntax::json) ? type_fault(type)
                                                    : describe(NumberFault::not_a_number);

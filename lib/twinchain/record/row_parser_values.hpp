@@ -5,7 +5,7 @@
 // leaves nothing behind, not even a new channel.
 #pragma once
 
-#include <deque>
+#include <bit>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,15 +20,37 @@ namespace twinchain::record {
 
 inline constexpr std::uint32_t no_channel = 0xffff'ffff;
 
+/// 24 bytes, because a row may have very many.
 struct RowValue {
   RowValue() = default;
-  RowValue(std::uint32_t to, double value) : channel(to), f64(value) {}
+  RowValue(std::uint32_t to, double value)
+      : channel(to), word(std::bit_cast<std::uint64_t>(value)) {}
+
+  void set_f64(double value) {
+    type = ValueType::f64;
+    word = std::bit_cast<std::uint64_t>(value);
+  }
+  void set_i64(std::int64_t value) {
+    type = ValueType::i64;
+    word = static_cast<std::uint64_t>(value);
+  }
+  void set_bool(bool value) {
+    type = ValueType::boolean;
+    word = value ? 1 : 0;
+  }
+  void set_text(std::string_view value) {
+    type = ValueType::string;
+    word = value.size();
+    text_data = value.data();
+  }
+  [[nodiscard]] double f64() const { return std::bit_cast<double>(word); }
+  [[nodiscard]] std::int64_t i64() const { return static_cast<std::int64_t>(word); }
+  [[nodiscard]] std::string_view text() const { return {text_data, word}; }
 
   std::uint32_t channel = no_channel;  ///< no_channel: new, its name is in RowValues::added
   ValueType type = ValueType::f64;
-  double f64 = 0;
-  std::int64_t i64 = 0;  ///< and 0 or 1 for a bool
-  std::string_view text;
+  std::uint64_t word = 0;  ///< the value, or the size of the text
+  const char* text_data = nullptr;
 };
 
 /// Bytes that live until the row is done. What it hands out does not move.

@@ -133,15 +133,50 @@ int unit_scale(TimeUnit unit) {
 }
 
 TimeUnit unit_of_magnitude(double magnitude) {
-  if (magnitude < 1e11) return TimeUnit::seconds;
-  if (magnitude < 1e14) return TimeUnit::milliseconds;
-  if (magnitude < 1e17) return TimeUnit::microseconds;
+  if (magnitude < 1e10) return TimeUnit::seconds;
+  if (magnitude < 1e13) return TimeUnit::milliseconds;
+  if (magnitude < 1e16) return TimeUnit::microseconds;
   return TimeUnit::nanoseconds;
 }
 
+/// Without its decimals, which f64 holds exactly where it matters: below 2^53.
 double magnitude_of(const DecimalText& number) {
-  return static_cast<double>(number.mantissa) *
-         std::pow(10.0, static_cast<double>(number.exponent10));
+  std::uint64_t whole = number.mantissa;
+  std::int64_t exponent10 = number.exponent10;
+  for (; exponent10 < 0 && whole != 0; ++exponent10) whole /= 10;
+  return static_cast<double>(whole) * std::pow(10.0, static_cast<double>(exponent10));
+}
+
+/// What machines write: up to 18 digits, of which some may stand after a point.
+bool scan_plain(std::string_view text, DecimalText& number) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || text.size() > 19) return false;
+  std::uint64_t mantissa = 0;
+  std::size_t point = text.size();
+  std::size_t i = 0;
+  if (text.size() >= 8) {
+    const std::uint64_t digits = number_detail::load_digits(text.data());
+    if (number_detail::mark_stops(digits) == 0) {
+      mantissa = number_detail::join_eight(digits);
+      i = 8;
+    }
+  }
+  for (; i < text.size(); ++i) {
+    const auto digit = static_cast<unsigned>(text[i] - '0');
+    if (digit <= 9) {
+      mantissa = mantissa * 10 + digit;
+    } else if (text[i] == '.' && point == text.size() && i > 0) {
+      point = i;
+    } else {
+      return false;
+    }
+  }
+  if (text.size() - (point < text.size() ? 1 : 0) > 18) return false;
+  number.mantissa = mantissa;
+  number.negative = negative;
+  number.exponent10 = point < text.size() ? -static_cast<std::int64_t>(text.size() - point - 1) : 0;
+  return true;
 }
 
 /// mantissa * 10^(exponent10 + scale), cut to whole nanoseconds.
@@ -239,11 +274,14 @@ const char* TimeReader::read(std::string_view text, std::int64_t& time_ns) {
     unit_ = TimeUnit::iso8601;
     return nullptr;
   }
-  const auto number = scan_decimal(text);
-  if (!number) return unit_ == TimeUnit::detect ? not_a_time : not_a_number;
-  const TimeUnit unit =
-      unit_ == TimeUnit::detect ? unit_of_magnitude(magnitude_of(*number)) : unit_;
-  if (!scale_to_ns(*number, unit_scale(unit), time_ns)) return out_of_range;
+  DecimalText number;
+  if (!scan_plain(text, number)) {
+    const auto scanned = scan_decimal(text);
+    if (!scanned) return unit_ == TimeUnit::detect ? not_a_time : not_a_number;
+    number = *scanned;
+  }
+  const TimeUnit unit = unit_ == TimeUnit::detect ? unit_of_magnitude(magnitude_of(number)) : unit_;
+  if (!scale_to_ns(number, unit_scale(unit), time_ns)) return out_of_range;
   unit_ = unit;
   return nullptr;
 }

@@ -35,7 +35,8 @@ class Iso8601Reader {
 
 /// Reads the times of one input. With TimeUnit::detect the first readable time decides for all
 /// that follow: a text with a date is ISO 8601; a number is seconds when its magnitude is below
-/// 10^11 (the year 5138), milliseconds below 10^14, microseconds below 10^17, else nanoseconds.
+/// 10^10 (later seconds, from 2262 on, do not fit anyway), milliseconds below 10^13, microseconds
+/// below 10^16, else nanoseconds.
 class TimeReader {
  public:
   /// `unit`: not TimeUnit::arrival.
