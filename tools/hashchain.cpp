@@ -5,13 +5,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
+#include "twinchain/chain/beacon.hpp"
 #include "twinchain/chain/seal_stream.hpp"
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
+#include "twinchain/ledger/ledger.hpp"
 
 namespace {
 
@@ -22,8 +25,92 @@ struct Options {
   std::string output;
   std::string key;
   std::string state;
+  std::vector<std::string> beacons;
+  std::string cookie_file;
+  std::string credentials_file;
   bool accept_loss = false;
   bool status = false;
+};
+
+/// The newest block of the first ledger that answers.
+class LedgerBeacons {
+ public:
+  /// Refuses what waiting would not mend: a URL or credentials that cannot be used.
+  static Result<std::unique_ptr<LedgerBeacons>> open(const Options& options) {
+    auto beacons = std::unique_ptr<LedgerBeacons>(new LedgerBeacons());
+    beacons->how_.cookie_file = options.cookie_file;
+    beacons->how_.credentials_file = options.credentials_file;
+    beacons->how_.timeout_ms = 10'000;
+    beacons->how_.cancel = &beacons->cancel_;
+    for (const std::string& url : options.beacons) {
+      auto ledger = ledger::open_ledger(url, beacons->how_, false);
+      // A dir: ledger may be made later, by the first anchor.
+      const bool may_come = url.starts_with("dir:");
+      if (!ledger && ledger.error().code == ExitCode::usage && !may_come) return pass(ledger);
+      beacons->ledgers_.push_back({url, ledger ? std::move(*ledger) : nullptr});
+    }
+    return beacons;
+  }
+
+  Result<chain::Beacon> newest() {
+    Result<chain::Beacon> answer = fail(ExitCode::peer, "no ledger");
+    for (One& one : ledgers_) {
+      answer = ask(one);
+      if (answer) break;
+    }
+    return answer;
+  }
+  /// Ends a call that is under way.
+  void cancel() { cancel_ = true; }
+
+ private:
+  struct One {
+    std::string url;
+    std::unique_ptr<ledger::Ledger> ledger;
+  };
+
+  LedgerBeacons() = default;
+  Result<chain::Beacon> ask(One& one) {
+    if (one.ledger == nullptr) {
+      auto opened = ledger::open_ledger(one.url, how_, false);
+      if (!opened) return pass(opened);
+      one.ledger = std::move(*opened);
+    }
+    auto tip = one.ledger->tip();
+    if (!tip) {
+      one.ledger.reset();
+      return pass(tip);
+    }
+    return chain::Beacon{tip->network.magic, tip->height, tip->block_hash};
+  }
+
+  ledger::LedgerOptions how_;
+  std::vector<One> ledgers_;
+  std::atomic<bool> cancel_{false};
+};
+
+/// Asks LedgerBeacons in the background; without --beacon there is none.
+class Beacons {
+ public:
+  Status start(const Options& options) {
+    if (options.beacons.empty()) return {};
+    auto ledgers = LedgerBeacons::open(options);
+    if (!ledgers) return pass(ledgers);
+    ledgers_ = std::move(*ledgers);
+    poller_.emplace([this] { return ledgers_->newest(); }, system_clock(),
+                    chain::BeaconPoller::Options{.warn = cli::warn});
+    // A short input, too, is to have a beacon when the node is there; longer nobody waits.
+    poller_->wait_for_first(1'000);
+    return {};
+  }
+  ~Beacons() {
+    if (ledgers_) ledgers_->cancel();
+  }
+  std::optional<chain::Beacon> current() { return poller_ ? poller_->current() : std::nullopt; }
+
+ private:
+  std::unique_ptr<LedgerBeacons> ledgers_;
+  std::optional<chain::BeaconPoller> poller_;
 };
 
 Result<ExitCode> print_status(const Options& options) {
@@ -65,8 +152,12 @@ Result<ExitCode> run(const Options& options) {
   auto state = open_state(options.state);
   if (!state) return pass(state);
 
+  Beacons beacons;
+  if (auto status = beacons.start(options); !status) return pass(status);
+
   chain::SealerOptions sealer_options;
   sealer_options.accept_loss = options.accept_loss;
+  sealer_options.beacon = [&beacons] { return beacons.current(); };
   chain::Sealer sealer(**state, **keys, system_clock(), sealer_options);
   cli::Progress progress("sealing", cli::regular_file_size(input->get()).value_or(0));
   chain::SealStreamOptions stream_options;
@@ -98,6 +189,12 @@ int main(int argc, char** argv) {
     app.add_option("-k,--key", options.key, "Secret key that signs: NAME or NAME.key");
     app.add_option("--state", options.state,
                    "Folder that keeps the chain over restarts; made when missing");
+    app.add_option("--beacon", options.beacons,
+                   "Ledger whose newest block goes into each link; several: the first that answers")
+        ->allow_extra_args(false);
+    app.add_option("--cookie-file", options.cookie_file, "The beacon node's .cookie");
+    app.add_option("--credentials-file", options.credentials_file,
+                   "File (0600) with user:password for the beacon node");
     app.add_flag("--accept-loss", options.accept_loss,
                  "Seal frames that are missing as lost, instead of refusing");
     app.add_flag("--status", options.status, "Show the head of each chain in --state and exit");

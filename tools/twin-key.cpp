@@ -128,9 +128,11 @@ int main(int argc, char** argv) {
     CLI::App* rotate_command =
         app.add_subcommand("rotate", "Change to the next key and erase the present one");
     add_key(*rotate_command, "KEY", "NAME or NAME.key");
-    rotate_command->add_option("--state", options.states,
-                               "Folder of hashchain's state: refuse unless all chains there have a "
-                               "link by the present key");
+    rotate_command
+        ->add_option("--state", options.states,
+                     "Folder of hashchain's state: refuse unless all chains there have a "
+                     "link by the present key")
+        ->allow_extra_args(false);
     rotate_command->add_flag("--force", options.force,
                              "Rotate although that cuts a chain in --state off");
   };

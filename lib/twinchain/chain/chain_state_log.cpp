@@ -258,7 +258,7 @@ Status StateLog::load_records(Segment& segment, std::uint64_t file_size,
                               const StateReplay& replay) {
   const std::uint64_t slots = (file_size - segment.records_offset) / state_record_size;
   const std::uint64_t partial = (file_size - segment.records_offset) % state_record_size;
-  Bytes chunk(chunk_records * state_record_size);
+  Bytes chunk;
   std::uint64_t used = 0;  // the slot after the last record that counts
   for (std::uint64_t slot = 0; slot < slots;) {
     chunk.resize(std::min<std::uint64_t>(chunk_records, slots - slot) * state_record_size);
