@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "twinchain/base/result.hpp"
 #include "twinchain/bitcoin/uint256.hpp"
@@ -29,8 +30,8 @@ struct HeaderChainOptions {
   /// Checkpoint: what the first header's hash must be. Without it, and with a height above 0, the
   /// first header is believed as it is.
   std::optional<Hash256> first_hash;
-  /// Threads beside the caller's for the proof of work, which takes long on Litecoin.
-  unsigned threads = 1;
+  /// Threads for the proof of work, which takes long on Litecoin; 0: the caller's own.
+  unsigned threads = std::thread::hardware_concurrency();
 };
 
 /// The file stays open and must not change. Memory is about 10 bytes a header. Not thread-safe.
