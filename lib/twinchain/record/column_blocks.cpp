@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "twinchain/base/text.hpp"
 #include "twinchain/record/column_kernels.hpp"
@@ -18,35 +17,31 @@ constexpr std::size_t plane_count = 8;
 constexpr std::size_t least_zstd_bytes = 16;
 constexpr int zstd_level = 1;
 
-/// The reader's factor 1 and base 0.
-ResidualRule rule_of(const IntegerPlan& plan) {
-  return {plan.order, 0, 1, plan.zigzag};
-}
-
 std::uint64_t difference_at(std::span<const std::uint64_t> words, unsigned order, std::size_t i) {
   if (order == 0) return words[i];
   if (order == 1) return words[i + 1] - words[i];
   return words[i + 2] - 2 * words[i + 1] + words[i];
 }
 
-/// The mean of about 64 differences, moved so that the factor divides what is left of those
-/// that it divides at all. Any base is right.
-std::uint64_t choose_base(std::span<const std::uint64_t> words, unsigned order,
-                          std::uint64_t factor) {
+/// About the mean of the differences, moved so that the factor divides what is left of those that
+/// it divides at all. Any base is right.
+std::uint64_t mean_base(std::span<const std::uint64_t> words, unsigned order,
+                        std::uint64_t factor) {
   const std::size_t count = words.size() - order;
   const std::uint64_t first = difference_at(words, order, 0);
-  const std::size_t stride = std::max<std::size_t>(1, count / 64);
-  double sum = 0;
-  std::size_t looked_at = 0;
-  for (std::size_t i = 0; i < count; i += stride, ++looked_at) {
-    sum += static_cast<double>(static_cast<std::int64_t>(difference_at(words, order, i) - first));
-  }
-  double mean = sum / static_cast<double>(looked_at);
-  // Order 1 knows the mean of all.
+  double mean = 0;
   if (order == 1) {
     mean = static_cast<double>(static_cast<std::int64_t>(words.back() - words.front())) /
                static_cast<double>(count) -
            static_cast<double>(static_cast<std::int64_t>(first));
+  } else {
+    const std::size_t stride = std::max<std::size_t>(1, count / 64);
+    std::size_t looked_at = 0;
+    for (std::size_t i = 0; i < count; i += stride, ++looked_at) {
+      mean +=
+          static_cast<double>(static_cast<std::int64_t>(difference_at(words, order, i) - first));
+    }
+    mean /= static_cast<double>(looked_at);
   }
   const double centre = std::round(mean / static_cast<double>(factor));
   // Beyond this a base gains nothing, and the conversion would not be defined.
@@ -54,39 +49,33 @@ std::uint64_t choose_base(std::span<const std::uint64_t> words, unsigned order,
   return first + factor * static_cast<std::uint64_t>(static_cast<std::int64_t>(centre));
 }
 
-/// The largest factor of all differences once they are taken from the first.
-std::uint64_t common_factor(std::span<const std::uint64_t> words, unsigned order) {
-  std::uint64_t factor = 0;
-  const std::uint64_t first = difference_at(words, order, 0);
-  for (std::size_t i = 1; i < words.size() - order && factor != 1; ++i) {
-    const auto offset = static_cast<std::int64_t>(difference_at(words, order, i) - first);
-    factor = std::gcd(factor, offset < 0 ? 0 - static_cast<std::uint64_t>(offset)
-                                         : static_cast<std::uint64_t>(offset));
+/// For bits of f64 rotated left by one: the end of the range of the largest exponent that some of
+/// them show, infinities and NaN left out. What is above wraps, and is coded in full.
+std::uint64_t top_base(std::span<const std::uint64_t> words) {
+  constexpr unsigned exponent_shift = 53;
+  constexpr std::uint64_t no_number = 0x7ff;
+  const std::size_t stride = std::max<std::size_t>(1, words.size() / 256);
+  std::uint64_t exponent = 0;
+  for (std::size_t i = 0; i < words.size(); i += stride) {
+    const std::uint64_t here = words[i] >> exponent_shift;
+    if (here != no_number) exponent = std::max(exponent, here);
   }
-  return factor == 0 ? 1 : factor;
-}
-
-/// Bits of order-0 entropy, for all bytes together.
-double entropy_bits(ByteView bytes) {
-  std::array<std::uint32_t, 256> counts{};
-  for (const std::uint8_t byte : bytes) ++counts[byte];
-  double bits = 0;
-  for (const std::uint32_t count : counts) {
-    if (count > 0) bits += count * std::log2(static_cast<double>(bytes.size()) / count);
-  }
-  return bits;
-}
-
-/// A plane is not worth trying when its bytes are spread as evenly as those of random planes of
-/// the same size are.
-bool looks_random(ByteView bytes) {
-  const auto size = static_cast<double>(bytes.size());
-  const double entropy = entropy_bits(bytes) / size;
-  const double expected = 8 - 255 / (2 * size * std::log(2.0));
-  return bytes.size() >= 256 && entropy > expected - 0.15;
+  return ((exponent + 1) << exponent_shift) - 1;
 }
 
 }  // namespace
+
+ResidualRule residual_rule(const IntegerPlan& plan, std::span<const std::uint64_t> words) {
+  ResidualRule rule{plan.order, 0, 1, plan.zigzag};
+  if (plan.descending) {
+    rule.base = top_base(words);
+    rule.factor = minus_one;
+  } else if (plan.zigzag) {
+    rule.factor = plan.factor;
+    rule.base = mean_base(words, plan.order, plan.factor);
+  }
+  return rule;
+}
 
 // --- Writing ------------------------------------------------------------------------------------
 
@@ -138,17 +127,28 @@ void BlockWriter::append_bytes(Buffer& out, ByteView bytes, bool try_zstd) {
   out.data()[at] = static_cast<std::uint8_t>(kind);
 }
 
-void BlockWriter::append_planes(Buffer& out, std::size_t count, std::uint64_t used,
-                                std::uint8_t zstd_planes) {
-  const std::size_t planes = (static_cast<std::size_t>(std::bit_width(used)) + 7) / 8;
-  planes_.resize_uninitialized(planes * count);
-  split_planes(std::span(residuals_).first(count), planes_.data(), planes);
+void BlockWriter::append_plain(Buffer& out, std::span<const std::uint64_t> words, bool try_zstd) {
+  if constexpr (std::endian::native == std::endian::little) {
+    append_bytes(out, {reinterpret_cast<const std::uint8_t*>(words.data()), 8 * words.size()},
+                 try_zstd);
+  } else {
+    planes_.resize_uninitialized(8 * words.size());
+    for (std::size_t i = 0; i < words.size(); ++i) store_le(planes_.data() + 8 * i, words[i]);
+    append_bytes(out, planes_.view(), try_zstd);
+  }
+}
+
+void BlockWriter::append_planes(Buffer& out, std::span<const std::uint64_t> words,
+                                std::size_t planes, std::uint8_t zstd_planes) {
+  planes_.resize_uninitialized(planes * words.size());
+  split_planes(words, planes_.data(), planes);
   const std::size_t at = out.size();
   put_le(out, std::uint16_t{0});
   unsigned kinds = 0;
   for (std::size_t plane = 0; plane < planes; ++plane) {
-    const BlockKind kind = append_plane(out, planes_.view().subspan(plane * count, count),
-                                        (zstd_planes >> plane & 1) != 0);
+    const BlockKind kind =
+        append_plane(out, planes_.view().subspan(plane * words.size(), words.size()),
+                     (zstd_planes >> plane & 1) != 0);
     kinds |= static_cast<unsigned>(kind) << (2 * plane);
   }
   store_le(out.data() + at, static_cast<std::uint16_t>(kinds));
@@ -157,18 +157,18 @@ void BlockWriter::append_planes(Buffer& out, std::size_t count, std::uint64_t us
 void BlockWriter::append_integers(Buffer& out, std::span<const std::uint64_t> words,
                                   IntegerPlan plan) {
   plan.order = static_cast<std::uint8_t>(std::min<std::size_t>(plan.order, words.size() - 1));
-  ResidualRule rule = rule_of(plan);
-  if (plan.zigzag) {
-    rule.factor = plan.factor;
-    rule.base = choose_base(words, rule.order, rule.factor);
-  }
+  ResidualRule rule = residual_rule(plan, words);
   const std::size_t count = words.size() - rule.order;
-  if (residuals_.size() < count) residuals_.resize(count);
-  std::uint64_t used = 0;
-  if (!make_residuals(words, rule, residuals_.data(), used)) {
-    rule.factor = 1;
-    rule.base = choose_base(words, rule.order, 1);
-    make_residuals(words, rule, residuals_.data(), used);
+  std::span<const std::uint64_t> residuals = words;
+  std::uint64_t used = ~std::uint64_t{0};
+  if (rule.order != 0 || rule.base != 0 || rule.factor != 1 || rule.zigzag) {
+    if (residuals_.size() < count) residuals_.resize(count);
+    if (!make_residuals(words, rule, residuals_.data(), used)) {
+      plan.factor = 1;
+      rule = residual_rule(plan, words);
+      make_residuals(words, rule, residuals_.data(), used);
+    }
+    residuals = std::span(residuals_).first(count);
   }
   if (used == 0) plan.rice = false;  // planes of zeros are not stored at all
   put_le(out, static_cast<std::uint8_t>(rule.order | (rule.zigzag ? integers_zigzag : 0) |
@@ -178,94 +178,11 @@ void BlockWriter::append_integers(Buffer& out, std::span<const std::uint64_t> wo
   put_varint(out, zigzag(rule.base));
   put_varint(out, rule.factor);
   if (plan.rice) {
-    append_rice(out, std::span(residuals_).first(count));
+    append_rice(out, residuals);
   } else {
-    append_planes(out, count, used, plan.zstd_planes);
+    append_planes(out, residuals, (static_cast<std::size_t>(std::bit_width(used)) + 7) / 8,
+                  plan.zstd_planes);
   }
-}
-
-// --- Choosing -----------------------------------------------------------------------------------
-
-double BlockWriter::planes_bytes_per_value(std::size_t count, std::uint64_t used,
-                                           IntegerPlan& plan) {
-  const std::size_t planes = (static_cast<std::size_t>(std::bit_width(used)) + 7) / 8;
-  planes_.resize_uninitialized(planes * count);
-  split_planes(std::span(residuals_).first(count), planes_.data(), planes);
-  plan.zstd_planes = 0;
-  std::size_t size = 2;
-  for (std::size_t plane = 0; plane < planes; ++plane) {
-    const ByteView bytes = planes_.view().subspan(plane * count, count);
-    trial_.clear();
-    const BlockKind kind = append_plane(trial_, bytes, !looks_random(bytes));
-    // What zstd saves must be worth its time, here and in the reader.
-    const bool gain = kind == BlockKind::zstd && trial_.size() < count - count / 32;
-    if (gain) plan.zstd_planes = static_cast<std::uint8_t>(plan.zstd_planes | 1U << plane);
-    size += kind == BlockKind::zstd && !gain ? count : trial_.size();
-  }
-  // Planes above those of the sample are seldom random.
-  for (std::size_t plane = planes; plane < plane_count; ++plane) {
-    plan.zstd_planes = static_cast<std::uint8_t>(plan.zstd_planes | 1U << plane);
-  }
-  return static_cast<double>(size) / static_cast<double>(count);
-}
-
-BlockWriter::Choice BlockWriter::choose_integers(std::span<const std::uint64_t> words,
-                                                 bool try_planes) {
-  words = middle(words, integer_sample_size);
-  if (residuals_.size() < words.size()) residuals_.resize(words.size());
-  Choice best;
-  best.bytes_per_value = 1e9;
-  const auto weigh = [&](unsigned order, bool planes) {
-    Choice choice;
-    choice.plan.order = static_cast<std::uint8_t>(order);
-    choice.plan.factor = common_factor(words, order);
-    choice.plan.rice = !planes;
-    const std::size_t count = words.size() - order;
-    ResidualRule rule = rule_of(choice.plan);
-    rule.factor = choice.plan.factor;
-    rule.base = choose_base(words, order, rule.factor);
-    std::uint64_t used = 0;
-    if (!make_residuals(words, rule, residuals_.data(), used)) return;
-    choice.bytes_per_value =
-        planes ? planes_bytes_per_value(count, used, choice.plan) * 1.03
-               : static_cast<double>(rice_cost_bits(std::span(residuals_).first(count))) /
-                     static_cast<double>(8 * count);
-    const std::size_t head = varint_size(zigzag(rule.base)) + varint_size(rule.factor) +
-                             (order > 0 ? varint_size(zigzag(words[0])) : 0) +
-                             (order > 1 ? varint_size(zigzag(words[1] - words[0])) : 0);
-    choice.bytes_per_value += static_cast<double>(head) / static_cast<double>(count);
-    if (choice.bytes_per_value < best.bytes_per_value) best = choice;
-  };
-  for (unsigned order = 0; order <= max_difference_order && order < words.size(); ++order) {
-    weigh(order, false);
-  }
-  if (try_planes && words.size() >= 2 * least_zstd_bytes) {
-    const unsigned order = best.plan.order;
-    weigh(order, true);
-    weigh(order == 0 ? 1 : 0, true);
-  }
-  return best;
-}
-
-BlockWriter::Choice BlockWriter::choose_planes(std::span<const std::uint64_t> words) {
-  words = middle(words, integer_sample_size);
-  if (residuals_.size() < words.size()) residuals_.resize(words.size());
-  Choice choice;
-  choice.plan.zigzag = false;
-  choice.plan.rice = false;
-  std::uint64_t used = 0;
-  make_residuals(words, rule_of(choice.plan), residuals_.data(), used);
-  choice.bytes_per_value = planes_bytes_per_value(words.size(), used, choice.plan);
-  return choice;
-}
-
-double BlockWriter::plain_bytes_per_value(std::span<const std::uint64_t> words) {
-  words = middle(words, integer_sample_size);
-  planes_.resize_uninitialized(8 * words.size());
-  for (std::size_t i = 0; i < words.size(); ++i) store_le(planes_.data() + 8 * i, words[i]);
-  trial_.clear();
-  append_bytes(trial_, planes_.view());
-  return static_cast<double>(trial_.size()) / static_cast<double>(words.size());
 }
 
 // --- Reading ------------------------------------------------------------------------------------

@@ -9,21 +9,26 @@
 #include "twinchain/base/buffer.hpp"
 #include "twinchain/base/result.hpp"
 #include "twinchain/record/column_format.hpp"
+#include "twinchain/record/column_kernels.hpp"
 
 namespace twinchain::record {
 
 /// How a sequence of integers is turned into small ones and packed. Any plan gives the same
 /// values back; a good one few bytes.
 struct IntegerPlan {
-  std::uint8_t order = 0;  ///< of differences, 0 to max_difference_order
-  bool zigzag = true;      ///< small negative numbers become small positive ones
-  bool rice = true;        ///< else byte planes
+  std::uint8_t order = 0;   ///< of differences, 0 to max_difference_order
+  bool zigzag = true;       ///< small negative numbers become small positive ones
+  bool rice = true;         ///< else byte planes
+  bool descending = false;  ///< differences from a base near the largest, downwards; no zigzag
   /// Planes (bit 0: the least significant) for which zstd is tried.
   std::uint8_t zstd_planes = 0xff;
   /// Divides all differences once they are taken from one of them; a factor that turns out not to
   /// is not used.
   std::uint64_t factor = 1;
 };
+
+/// What the plan does to these words, of which there are more than its order.
+ResidualRule residual_rule(const IntegerPlan& plan, std::span<const std::uint64_t> words);
 
 /// Appends blocks. Keeps its working memory. Not thread-safe.
 class BlockWriter {
@@ -34,42 +39,22 @@ class BlockWriter {
 
   /// A byte block: kind and bytes. The reader knows the size.
   void append_bytes(Buffer& out, ByteView bytes, bool try_zstd = true);
+  /// A byte block of 8-byte words.
+  void append_plain(Buffer& out, std::span<const std::uint64_t> words, bool try_zstd);
   /// An integer block of two's complement words. The reader knows the count, which is at least 1.
   void append_integers(Buffer& out, std::span<const std::uint64_t> words, IntegerPlan plan);
-
-  /// A plan with its estimated cost.
-  struct Choice {
-    IntegerPlan plan;
-    double bytes_per_value = 0;
-  };
-  /// Looks at a part of the words. With `try_planes` byte planes and zstd are weighed, which
-  /// takes about as long as compressing that part a few times.
-  Choice choose_integers(std::span<const std::uint64_t> words, bool try_planes);
-  /// Byte planes of the words as they are: f64 that are neither decimals nor close together.
-  Choice choose_planes(std::span<const std::uint64_t> words);
-  /// Bytes that zstd makes of a part of the words as they are, for each value.
-  double plain_bytes_per_value(std::span<const std::uint64_t> words);
 
  private:
   struct Compressor;
   /// Appends without the kind.
   BlockKind append_plane(Buffer& out, ByteView bytes, bool try_zstd);
-  void append_planes(Buffer& out, std::size_t count, std::uint64_t used, std::uint8_t zstd_planes);
-  /// Of the first `count` residuals. Sets plan.zstd_planes.
-  double planes_bytes_per_value(std::size_t count, std::uint64_t used, IntegerPlan& plan);
+  void append_planes(Buffer& out, std::span<const std::uint64_t> words, std::size_t plane_count,
+                     std::uint8_t zstd_planes);
 
   std::unique_ptr<Compressor> compressor_;
   std::vector<std::uint64_t> residuals_;
   Buffer planes_;
-  Buffer trial_;
 };
-
-/// The part of a column by which it is judged.
-inline constexpr std::size_t integer_sample_size = 1024;
-template <class T>
-std::span<T> middle(std::span<T> all, std::size_t size) {
-  return all.size() <= size ? all : all.subspan((all.size() - size) / 2, size);
-}
 
 /// Reads what BlockWriter wrote, from untrusted bytes. Errors: ExitCode::malformed.
 class BlockReader {

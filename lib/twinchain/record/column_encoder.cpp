@@ -16,239 +16,117 @@ constexpr std::size_t windows_between_choices = 128;
 /// A column that became larger than when its encoding was chosen, by this factor, is looked at
 /// again.
 constexpr float growth_limit = 1.15F;
-/// More decimal digits than this leave no room for the digits before the point.
-constexpr unsigned most_digits_tried = 17;
-/// One in so many values may be none of the column's decimals (a NaN where nothing was measured).
-constexpr std::size_t values_per_exception = 8;
 constexpr std::size_t most_entries = 1U << 16;
-/// Decimals below this size are not weighed against encodings of the bits.
-constexpr double clearly_small = 3.5;
 
 bool all_equal(std::span<const std::uint64_t> words) {
   return words.front() == words.back() &&
          std::memcmp(words.data(), words.data() + 1, 8 * (words.size() - 1)) == 0;
 }
 
-/// Distinct words and the number of each in its order of appearance. Open addressing.
-class Distinct {
- public:
-  /// False when there are more than `limit`.
-  bool build(std::span<const std::uint64_t> words, std::size_t limit) {
-    entries_.clear();
-    slots_.assign(std::bit_ceil(2 * std::min(limit, words.size()) + 2), 0);
-    numbers_.resize(words.size());
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      const std::size_t at = find(words[i]);
-      if (slots_[at] == 0) {
-        if (entries_.size() == limit) return false;
-        entries_.push_back(words[i]);
-        slots_[at] = static_cast<std::uint32_t>(entries_.size());
-      }
-      numbers_[i] = slots_[at] - 1;
-    }
-    return true;
-  }
-  /// Numbers entries by size, so that neighbours in value are neighbours in number.
-  void sort() {
-    std::vector<std::uint32_t> order(entries_.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::ranges::sort(order, {}, [this](std::uint32_t i) { return entries_[i]; });
-    std::vector<std::uint64_t> sorted(entries_.size());
-    std::vector<std::uint64_t> place(entries_.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i) {
-      sorted[i] = entries_[order[i]];
-      place[order[i]] = i;
-    }
-    entries_ = std::move(sorted);
-    for (std::uint64_t& number : numbers_) number = place[number];
-  }
-  [[nodiscard]] std::span<const std::uint64_t> entries() const { return entries_; }
-  [[nodiscard]] std::span<const std::uint64_t> numbers() const { return numbers_; }
-
- private:
-  [[nodiscard]] std::size_t find(std::uint64_t word) const {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t at = (word * 0x9e3779b97f4a7c15 >> 32) & mask;
-    while (slots_[at] != 0 && entries_[slots_[at] - 1] != word) at = (at + 1) & mask;
-    return at;
-  }
-
-  std::vector<std::uint32_t> slots_;
-  std::vector<std::uint64_t> entries_;
-  std::vector<std::uint64_t> numbers_;
-};
-
-/// The least number of decimal digits with which a value is integer / 10^digits.
-unsigned digits_of(std::uint64_t word) {
-  std::uint64_t integer = 0;
-  std::uint64_t place = 0;
-  for (unsigned digits = 0; digits <= most_digits_tried; ++digits) {
-    if (to_decimals({&word, 1}, decimal_divisors[digits], &integer, {&place, 1}) == 0) {
-      return digits;
-    }
-  }
-  return most_digits_tried + 1;
-}
-
 }  // namespace
 
 struct ColumnEncoder::State {
   BlockWriter blocks;
-  Distinct distinct;
+  ColumnChooser chooser;
+  DistinctWords distinct;
   std::vector<std::uint64_t> words;
   std::vector<std::uint64_t> exceptions;
   Bytes bytes;
   ColumnMemory times;
-  Buffer table;
 
-  void append_plain(std::span<const std::uint64_t> values, bool try_zstd, Buffer& out);
-  void append_dictionary(const IntegerPlan& plan, Buffer& out);
-  bool append_decimals(std::span<const std::uint64_t> values, ColumnMemory& memory, Buffer& out);
+  bool append_dictionary(std::span<const std::uint64_t> values, const IntegerPlan& plan,
+                         Buffer& out);
+  bool append_scaled(std::span<const std::uint64_t> values, ColumnMemory& memory, Buffer& out);
+  std::size_t find_integers(std::span<const std::uint64_t> values, ColumnMemory& memory);
   bool append_words(std::span<const std::uint64_t> values, ColumnMemory& memory, Buffer& out);
   ColumnEncoding encode_words(std::span<const std::uint64_t> values, ValueType type,
                               std::uint32_t channel, ColumnMemory& memory, Buffer& out);
   ColumnEncoding encode_bits(std::span<const std::uint64_t> values, Buffer& out);
   ColumnEncoding encode_strings(std::span<const std::uint64_t> ends, ByteView text, Buffer& out);
 
-  bool find_digits(std::span<const std::uint64_t> values, unsigned& digits) const;
-  void choose(std::span<const std::uint64_t> values, bool decimals_allowed, ColumnMemory& memory);
-  void choose_dictionary(std::span<const std::uint64_t> values, ColumnMemory& memory,
-                         double& bytes_per_value);
+  std::span<std::uint64_t> scratch(std::size_t size) {
+    if (words.size() < size) words.resize(size);
+    return std::span(words).first(size);
+  }
 };
 
-// --- Writing each encoding ----------------------------------------------------------------------
-
-void ColumnEncoder::State::append_plain(std::span<const std::uint64_t> values, bool try_zstd,
-                                        Buffer& out) {
-  bytes.resize(8 * values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) store_le(&bytes[8 * i], values[i]);
-  blocks.append_bytes(out, bytes, try_zstd);
-}
-
-void ColumnEncoder::State::append_dictionary(const IntegerPlan& plan, Buffer& out) {
+bool ColumnEncoder::State::append_dictionary(std::span<const std::uint64_t> values,
+                                             const IntegerPlan& plan, Buffer& out) {
+  if (!distinct.build(values, std::min(most_entries, values.size() / 4))) return false;
+  distinct.sort();
   put_varint(out, distinct.entries().size());
   blocks.append_integers(out, distinct.entries(), {});
   blocks.append_integers(out, distinct.numbers(), plan);
+  return true;
 }
 
-bool ColumnEncoder::State::append_decimals(std::span<const std::uint64_t> values,
-                                           ColumnMemory& memory, Buffer& out) {
+/// Integers into scratch, places of exceptions into `exceptions`, the number of which is given.
+std::size_t ColumnEncoder::State::find_integers(std::span<const std::uint64_t> values,
+                                                ColumnMemory& memory) {
   const std::size_t limit = values.size() / values_per_exception;
-  if (words.size() < values.size()) words.resize(values.size());
+  const auto integers = scratch(values.size());
   if (exceptions.size() < limit + 1) exceptions.resize(limit + 1);
-  std::size_t count = 0;
+  const auto places = std::span(exceptions).first(limit + 1);
+  if (memory.choice.encoding == ColumnEncoding::scaled) {
+    return to_integers(values, {memory.choice.scale, false}, integers.data(), places);
+  }
   while (true) {
-    count = to_decimals(values, decimal_divisors[memory.digits], words.data(),
-                        std::span(exceptions).first(limit + 1));
+    const std::size_t count = to_integers(values, {decimal_divisors[memory.choice.digits], true},
+                                          integers.data(), places);
     // Exceptions may only need more digits than there were up to now.
-    unsigned more = memory.digits;
-    for (std::size_t i = 0; i < std::min<std::size_t>({count, limit + 1, 16}); ++i) {
-      const unsigned digits = digits_of(values[exceptions[i]]);
-      if (digits <= most_digits_tried) more = std::max(more, digits);
+    unsigned digits = memory.choice.digits;
+    for (const std::uint64_t place :
+         places.first(std::min<std::size_t>({count, places.size(), 16}))) {
+      const unsigned needed = decimal_digits(values[place], most_digits_tried);
+      if (needed <= most_digits_tried) digits = std::max(digits, needed);
     }
-    if (more == memory.digits) break;
-    memory.digits = static_cast<std::uint8_t>(more);
+    if (digits == memory.choice.digits) return count;
+    memory.choice.digits = static_cast<std::uint8_t>(digits);
     memory.windows_left = 0;
   }
-  if (count > limit) return false;
-  put_le(out, memory.digits);
+}
+
+bool ColumnEncoder::State::append_scaled(std::span<const std::uint64_t> values,
+                                         ColumnMemory& memory, Buffer& out) {
+  const std::size_t count = find_integers(values, memory);
+  if (count > values.size() / values_per_exception) return false;
+  if (memory.choice.encoding == ColumnEncoding::decimal) {
+    put_le(out, memory.choice.digits);
+  } else {
+    put_le(out, std::bit_cast<std::uint64_t>(memory.choice.scale));
+  }
   put_varint(out, count);
   if (count > 0) {
     const auto places = std::span(exceptions).first(count);
-    blocks.append_integers(out, places, {1, true, true, 0, 1});
+    blocks.append_integers(out, places, {1, true, true, false, 0, 1});
     for (std::uint64_t& place : places) place = values[place];
-    append_plain(places, false, out);
+    blocks.append_plain(out, places, false);
   }
-  blocks.append_integers(out, std::span(words).first(values.size()), memory.plan);
+  blocks.append_integers(out, scratch(values.size()), memory.choice.plan);
   return true;
 }
 
 bool ColumnEncoder::State::append_words(std::span<const std::uint64_t> values, ColumnMemory& memory,
                                         Buffer& out) {
-  switch (memory.encoding) {
+  switch (memory.choice.encoding) {
     case ColumnEncoding::decimal:
-      return append_decimals(values, memory, out);
+    case ColumnEncoding::scaled:
+      return append_scaled(values, memory, out);
     case ColumnEncoding::dictionary:
-      if (!distinct.build(values, std::min(most_entries, values.size() / 4))) return false;
-      distinct.sort();
-      append_dictionary(memory.plan, out);
-      return true;
+      return append_dictionary(values, memory.choice.plan, out);
     case ColumnEncoding::integers:
-      blocks.append_integers(out, values, memory.plan);
+      blocks.append_integers(out, values, memory.choice.plan);
       return true;
-    default:
-      append_plain(values, memory.plan.zstd_planes != 0, out);
+    case ColumnEncoding::rotated: {
+      const auto rotated = scratch(values.size());
+      for (std::size_t i = 0; i < values.size(); ++i) rotated[i] = std::rotl(values[i], 1);
+      blocks.append_integers(out, rotated, memory.choice.plan);
       return true;
-  }
-}
-
-// --- Choosing -----------------------------------------------------------------------------------
-
-bool ColumnEncoder::State::find_digits(std::span<const std::uint64_t> values,
-                                       unsigned& digits) const {
-  const std::size_t stride = std::max<std::size_t>(1, values.size() / 64);
-  std::size_t looked_at = 0;
-  std::size_t failed = 0;
-  digits = 0;
-  for (std::size_t i = 0; i < values.size(); i += stride, ++looked_at) {
-    const unsigned needed = digits_of(values[i]);
-    if (needed > most_digits_tried) {
-      if (++failed > 10) return false;
-    } else {
-      digits = std::max(digits, needed);
     }
+    default:
+      blocks.append_plain(out, values, memory.choice.plan.zstd_planes != 0);
+      return true;
   }
-  return failed <= looked_at / values_per_exception;
-}
-
-void ColumnEncoder::State::choose_dictionary(std::span<const std::uint64_t> values,
-                                             ColumnMemory& memory, double& bytes_per_value) {
-  const auto sample = middle(values, 4 * integer_sample_size);
-  if (sample.size() < 32 || !distinct.build(sample, sample.size() / 4)) return;
-  distinct.sort();
-  const auto choice = blocks.choose_integers(distinct.numbers(), true);
-  table.clear();
-  blocks.append_integers(table, distinct.entries(), {});
-  const double cost = choice.bytes_per_value +
-                      static_cast<double>(table.size()) / static_cast<double>(sample.size());
-  if (cost >= bytes_per_value) return;
-  memory.encoding = ColumnEncoding::dictionary;
-  memory.plan = choice.plan;
-  bytes_per_value = cost;
-}
-
-void ColumnEncoder::State::choose(std::span<const std::uint64_t> values, bool decimals_allowed,
-                                  ColumnMemory& memory) {
-  memory.chosen = true;
-  memory.bytes_per_value = 0;
-  double bytes_per_value = 8;
-  memory.encoding = ColumnEncoding::plain;
-  memory.plan = {};
-  memory.plan.zstd_planes = 0;
-  const auto take = [&](ColumnEncoding encoding, const BlockWriter::Choice& choice) {
-    if (choice.bytes_per_value >= bytes_per_value) return;
-    memory.encoding = encoding;
-    memory.plan = choice.plan;
-    bytes_per_value = choice.bytes_per_value;
-  };
-  const auto sample = middle(values, integer_sample_size);
-  unsigned digits = 0;
-  if (decimals_allowed && find_digits(values, digits)) {
-    memory.digits = static_cast<std::uint8_t>(digits);
-    words.resize(std::max(words.size(), sample.size()));
-    to_decimals(sample, decimal_divisors[digits], words.data(), {});
-    take(ColumnEncoding::decimal,
-         blocks.choose_integers(std::span(words).first(sample.size()), true));
-  }
-  if (bytes_per_value > clearly_small) {
-    take(ColumnEncoding::integers, blocks.choose_integers(sample, true));
-    take(ColumnEncoding::integers, blocks.choose_planes(sample));
-    BlockWriter::Choice plain;
-    plain.plan.zstd_planes = 1;
-    plain.bytes_per_value = blocks.plain_bytes_per_value(sample) * 1.03;
-    take(ColumnEncoding::plain, plain);
-  }
-  if (bytes_per_value > 0.1) choose_dictionary(values, memory, bytes_per_value);
 }
 
 ColumnEncoding ColumnEncoder::State::encode_words(std::span<const std::uint64_t> values,
@@ -260,24 +138,26 @@ ColumnEncoding ColumnEncoder::State::encode_words(std::span<const std::uint64_t>
     return ColumnEncoding::constant;
   }
   const bool is_f64 = type == ValueType::f64;
-  const auto choose_again = [&](bool decimals_allowed) {
-    choose(values, decimals_allowed, memory);
+  const auto choose_again = [&](bool allow_scaled) {
+    memory.chosen = true;
+    memory.bytes_per_value = 0;
+    memory.choice = chooser.choose_words(values, is_f64, allow_scaled);
     // In another window for each channel, so that no window pays for all.
     const std::size_t windows = values_between_choices / values.size() + 1;
     const std::size_t spread = std::min(windows, windows_between_choices);
     memory.windows_left = static_cast<std::uint16_t>(spread / 2 + channel % spread);
   };
   if (!memory.chosen || memory.windows_left == 0) {
-    choose_again(is_f64);
+    choose_again(true);
   } else {
     --memory.windows_left;
   }
   if (!append_words(values, memory, out)) {
     out.resize_uninitialized(begin);
-    choose_again(is_f64 && memory.encoding != ColumnEncoding::decimal);
+    choose_again(memory.choice.encoding == ColumnEncoding::dictionary);
     if (!append_words(values, memory, out)) {
       out.resize_uninitialized(begin);
-      memory.encoding = ColumnEncoding::plain;
+      memory.choice.encoding = ColumnEncoding::plain;
       append_words(values, memory, out);
     }
   }
@@ -288,10 +168,10 @@ ColumnEncoding ColumnEncoder::State::encode_words(std::span<const std::uint64_t>
   if (size > 8 * values.size() + 1) {
     // The promise that nothing grows by more than a few bytes.
     out.resize_uninitialized(begin);
-    append_plain(values, false, out);
+    blocks.append_plain(out, values, false);
     return ColumnEncoding::plain;
   }
-  return memory.encoding;
+  return memory.choice.encoding;
 }
 
 ColumnEncoding ColumnEncoder::State::encode_bits(std::span<const std::uint64_t> values,
@@ -330,19 +210,18 @@ ColumnEncoding ColumnEncoder::State::encode_strings(std::span<const std::uint64_
   }
   if (numbers.size() == ends.size()) {
     put_varint(out, lengths.size());
-    blocks.append_integers(out, lengths, blocks.choose_integers(lengths, true).plan);
+    blocks.append_integers(out, lengths, chooser.choose_integers(lengths).plan);
     blocks.append_bytes(out, as_bytes(entry_text));
-    blocks.append_integers(out, numbers, blocks.choose_integers(numbers, true).plan);
+    blocks.append_integers(out, numbers, chooser.choose_integers(numbers).plan);
     return ColumnEncoding::dictionary;
   }
-  words.resize(std::max(words.size(), ends.size()));
+  const auto sizes = scratch(ends.size());
   std::uint64_t before = 0;
   for (std::size_t i = 0; i < ends.size(); ++i) {
-    words[i] = ends[i] - before;
+    sizes[i] = ends[i] - before;
     before = ends[i];
   }
-  const auto sizes = std::span(words).first(ends.size());
-  blocks.append_integers(out, sizes, blocks.choose_integers(sizes, true).plan);
+  blocks.append_integers(out, sizes, chooser.choose_integers(sizes).plan);
   blocks.append_bytes(out, text);
   return ColumnEncoding::plain;
 }
@@ -373,9 +252,9 @@ void ColumnEncoder::encode_values(const ColumnInput& column, ColumnMemory& memor
   put_le(out, std::uint8_t{0});
   put_le(out, static_cast<std::uint32_t>(column.words.size()));
   if (!column.rows.empty()) {
-    state_->words.assign(column.rows.begin(), column.rows.end());
-    state_->blocks.append_integers(out, state_->words,
-                                   state_->blocks.choose_integers(state_->words, false).plan);
+    const auto rows = state_->scratch(column.rows.size());
+    std::ranges::copy(column.rows, rows.begin());
+    state_->blocks.append_integers(out, rows, state_->chooser.choose_integers(rows).plan);
   }
   ColumnEncoding encoding = ColumnEncoding::plain;
   switch (column.type) {

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "twinchain/base/buffer.hpp"
-#include "twinchain/record/column_blocks.hpp"
+#include "twinchain/record/column_choice.hpp"
 #include "twinchain/record/schema.hpp"
 
 namespace twinchain::record {
@@ -14,11 +14,9 @@ namespace twinchain::record {
 /// seldom and not in each window. A fresh one is always right.
 struct ColumnMemory {
   bool chosen = false;
-  ColumnEncoding encoding = ColumnEncoding::plain;
-  std::uint8_t digits = 0;  ///< decimal
+  ColumnChoice choice;
   /// Windows until encodings are compared again.
   std::uint16_t windows_left = 0;
-  IntegerPlan plan;
   /// Of the first window with this choice; 0 before it.
   float bytes_per_value = 0;
 };

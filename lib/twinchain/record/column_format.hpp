@@ -23,6 +23,8 @@ enum class ColumnEncoding : std::uint8_t {
   plain = 4,       ///< f64, i64, time: byte block of 8-byte words; string: lengths, byte block
   bits = 5,        ///< bool: byte block of one bit a value, least significant first
   constant = 6,    ///< f64, i64, time: one 8-byte word; bool: one byte
+  rotated = 7,     ///< f64: integer block of the bits rotated left by one
+  scaled = 8,      ///< f64: integer * scale
 };
 
 enum class Presence : std::uint8_t {
@@ -50,8 +52,8 @@ inline constexpr std::size_t value_column_head_size = 12;
 inline constexpr std::size_t time_column_head_size = 8;
 
 inline constexpr unsigned max_decimal_digits = 22;
-/// Integers of a decimal column are at most this in magnitude: exact as f64.
-inline constexpr std::int64_t max_decimal_integer = std::int64_t{1} << 53;
+/// Integers of decimal and scaled columns are at most this in magnitude: exact as f64.
+inline constexpr std::int64_t max_scaled_integer = std::int64_t{1} << 53;
 /// 10^0 .. 10^22: the powers of ten that are exact as f64.
 inline constexpr std::array<double, max_decimal_digits + 1> decimal_divisors{
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,

@@ -16,16 +16,22 @@ namespace {
 constexpr double rounder = 6755399441055744.0;
 constexpr double rounder_limit = 2251799813685248.0;
 
-/// One value of to_decimals(); false when it has no integer.
-bool to_decimal(std::uint64_t word, double divisor, std::uint64_t& integer) {
-  const double scaled = std::bit_cast<double>(word) * divisor;
+/// What a value is multiplied with to come near its integer.
+double inverse_of(const IntegerScale& scale) {
+  return scale.divides ? scale.scale : 1 / scale.scale;
+}
+
+/// One value of to_integers(); false when it has no integer.
+bool to_integer(std::uint64_t word, const IntegerScale& scale, double up, std::uint64_t& integer) {
+  const double scaled = std::bit_cast<double>(word) * up;
   const double rounded = scaled + rounder;
   integer = std::bit_cast<std::uint64_t>(rounded) - std::bit_cast<std::uint64_t>(rounder);
-  const double back = (rounded - rounder) / divisor;
+  const double whole = rounded - rounder;
+  const double back = scale.divides ? whole / scale.scale : whole * scale.scale;
   return std::bit_cast<std::uint64_t>(back) == word && std::fabs(scaled) < rounder_limit;
 }
 
-/// Gives the integers of `from` to `to`, `bad` (a bit each) among them; see to_decimals().
+/// Gives the integers of `from` to `to`, `bad` (a bit each) among them; see to_integers().
 void note_exceptions(std::uint64_t* integers, std::size_t from, unsigned bad,
                      std::span<std::uint64_t> exceptions, std::size_t& count) {
   for (std::size_t i = from; bad != 0; ++i, bad >>= 1) {
@@ -83,9 +89,11 @@ bool make_residuals(std::span<const std::uint64_t> words, const ResidualRule& ru
     if (rule.order == 2) difference = at[i + 2] - 2 * at[i + 1] + at[i];
     out[i] = difference - rule.base;
   }
-  if (rule.factor != 1 && !divide_exactly(out, rule.factor)) return false;
+  const bool negate = rule.factor == minus_one;
+  if (rule.factor != 1 && !negate && !divide_exactly(out, rule.factor)) return false;
   used = 0;
   for (std::uint64_t& word : out) {
+    if (negate) word = 0 - word;
     if (rule.zigzag) word = zigzag(word);
     used |= word;
   }
@@ -102,11 +110,22 @@ void split_planes(std::span<const std::uint64_t> words, std::uint8_t* planes,
   }
 }
 
-std::size_t to_decimals(std::span<const std::uint64_t> words, double divisor,
+WordSums sum_words(std::span<const std::uint64_t> words) {
+  WordSums sums;
+  for (const std::uint64_t word : words) {
+    sums.sum += word;
+    sums.sum_of_high += word >> 7;
+    sums.all |= word;
+  }
+  return sums;
+}
+
+std::size_t to_integers(std::span<const std::uint64_t> words, const IntegerScale& scale,
                         std::uint64_t* integers, std::span<std::uint64_t> exceptions) {
+  const double up = inverse_of(scale);
   std::size_t count = 0;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (!to_decimal(words[i], divisor, integers[i])) {
+    if (!to_integer(words[i], scale, up, integers[i])) {
       note_exceptions(integers, i, 1, exceptions, count);
     }
   }
@@ -114,6 +133,20 @@ std::size_t to_decimals(std::span<const std::uint64_t> words, double divisor,
 }
 
 }  // namespace portable
+
+unsigned decimal_digits(std::uint64_t word, unsigned limit) {
+  // Nothing that is not finite, and no negative zero, is an integer over anything.
+  constexpr std::uint64_t infinity = 0x7ff0000000000000;
+  constexpr std::uint64_t sign = std::uint64_t{1} << 63;
+  if ((word & infinity) == infinity || word == sign) return limit + 1;
+  std::uint64_t integer = 0;
+  unsigned digits = 0;
+  for (; digits <= limit; ++digits) {
+    const IntegerScale scale{decimal_divisors[digits], true};
+    if (to_integer(word, scale, scale.scale, integer)) break;
+  }
+  return digits;
+}
 
 void add_plane(ByteView plane, unsigned shift, std::span<std::uint64_t> words) {
   for (std::size_t i = 0; i < words.size(); ++i) words[i] |= std::uint64_t{plane[i]} << shift;
@@ -164,7 +197,7 @@ TWINCHAIN_AVX2 void transpose_words(const std::uint8_t* rows, std::size_t row_si
   }
 }
 
-/// Orders 0 and 1 with factor 1 and zigzag: what nearly all columns take.
+/// Factor 1 and zigzag: what nearly all columns take.
 TWINCHAIN_AVX2 void make_residuals(std::span<const std::uint64_t> words, unsigned order,
                                    std::uint64_t base, std::uint64_t* residuals,
                                    std::uint64_t& used) {
@@ -174,21 +207,60 @@ TWINCHAIN_AVX2 void make_residuals(std::span<const std::uint64_t> words, unsigne
   const __m256i bases = _mm256_set1_epi64x(static_cast<std::int64_t>(base));
   __m256i all = zero;
   std::size_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    __m256i word = order == 0 ? load(at + i) : _mm256_sub_epi64(load(at + i + 1), load(at + i));
-    word = _mm256_sub_epi64(word, bases);
-    word = _mm256_xor_si256(_mm256_add_epi64(word, word), _mm256_cmpgt_epi64(zero, word));
-    store(residuals + i, word);
-    all = _mm256_or_si256(all, word);
+  const auto keep = [&](__m256i difference) TWINCHAIN_AVX2 {
+    const __m256i word = _mm256_sub_epi64(difference, bases);
+    const __m256i coded =
+        _mm256_xor_si256(_mm256_add_epi64(word, word), _mm256_cmpgt_epi64(zero, word));
+    store(residuals + i, coded);
+    all = _mm256_or_si256(all, coded);
+  };
+  if (order == 0) {
+    for (; i + 4 <= count; i += 4) keep(load(at + i));
+  } else if (order == 1) {
+    for (; i + 4 <= count; i += 4) keep(_mm256_sub_epi64(load(at + i + 1), load(at + i)));
+  } else {
+    for (; i + 4 <= count; i += 4) {
+      const __m256i middle = load(at + i + 1);
+      keep(_mm256_sub_epi64(_mm256_sub_epi64(load(at + i + 2), middle),
+                            _mm256_sub_epi64(middle, load(at + i))));
+    }
   }
   std::array<std::uint64_t, 4> lanes{};
   store(lanes.data(), all);
   used = lanes[0] | lanes[1] | lanes[2] | lanes[3];
   for (; i < count; ++i) {
-    const std::uint64_t word = (order == 0 ? at[i] : at[i + 1] - at[i]) - base;
-    residuals[i] = zigzag(word);
+    std::uint64_t word = at[i];
+    if (order == 1) word = at[i + 1] - at[i];
+    if (order == 2) word = at[i + 2] - 2 * at[i + 1] + at[i];
+    residuals[i] = zigzag(word - base);
     used |= residuals[i];
   }
+}
+
+TWINCHAIN_AVX2 WordSums sum_words(std::span<const std::uint64_t> words) {
+  __m256i sum = _mm256_setzero_si256();
+  __m256i high = sum;
+  __m256i all = sum;
+  std::size_t i = 0;
+  for (; i + 4 <= words.size(); i += 4) {
+    const __m256i word = load(words.data() + i);
+    sum = _mm256_add_epi64(sum, word);
+    high = _mm256_add_epi64(high, _mm256_srli_epi64(word, 7));
+    all = _mm256_or_si256(all, word);
+  }
+  std::array<std::uint64_t, 12> lanes{};
+  store(&lanes[0], sum);
+  store(&lanes[4], high);
+  store(&lanes[8], all);
+  WordSums sums{lanes[0] + lanes[1] + lanes[2] + lanes[3],
+                lanes[4] + lanes[5] + lanes[6] + lanes[7],
+                lanes[8] | lanes[9] | lanes[10] | lanes[11]};
+  for (; i < words.size(); ++i) {
+    sums.sum += words[i];
+    sums.sum_of_high += words[i] >> 7;
+    sums.all |= words[i];
+  }
+  return sums;
 }
 
 /// 32 words into 32 bytes of each plane. A 128-bit lane with the words v and w becomes eight
@@ -239,10 +311,13 @@ TWINCHAIN_AVX2 void split_planes(std::span<const std::uint64_t> words, std::uint
   }
 }
 
-TWINCHAIN_AVX2 std::size_t to_decimals(std::span<const std::uint64_t> words, double divisor,
-                                       std::uint64_t* integers,
+template <bool divides>
+TWINCHAIN_AVX2 std::size_t to_integers(std::span<const std::uint64_t> words,
+                                       const IntegerScale& scale, std::uint64_t* integers,
                                        std::span<std::uint64_t> exceptions) {
-  const __m256d divisors = _mm256_set1_pd(divisor);
+  const double up = inverse_of(scale);
+  const __m256d ups = _mm256_set1_pd(up);
+  const __m256d scales = _mm256_set1_pd(scale.scale);
   const __m256d rounders = _mm256_set1_pd(rounder);
   const __m256d limits = _mm256_set1_pd(rounder_limit);
   const __m256d magnitude = _mm256_castsi256_pd(_mm256_set1_epi64x(0x7fffffffffffffff));
@@ -250,9 +325,10 @@ TWINCHAIN_AVX2 std::size_t to_decimals(std::span<const std::uint64_t> words, dou
   std::size_t i = 0;
   for (; i + 4 <= words.size(); i += 4) {
     const __m256i bits = load(words.data() + i);
-    const __m256d scaled = _mm256_mul_pd(_mm256_castsi256_pd(bits), divisors);
+    const __m256d scaled = _mm256_mul_pd(_mm256_castsi256_pd(bits), ups);
     const __m256d rounded = _mm256_add_pd(scaled, rounders);
-    const __m256d back = _mm256_div_pd(_mm256_sub_pd(rounded, rounders), divisors);
+    const __m256d whole = _mm256_sub_pd(rounded, rounders);
+    const __m256d back = divides ? _mm256_div_pd(whole, scales) : _mm256_mul_pd(whole, scales);
     store(integers + i,
           _mm256_sub_epi64(_mm256_castpd_si256(rounded), _mm256_castpd_si256(rounders)));
     const __m256i same = _mm256_cmpeq_epi64(_mm256_castpd_si256(back), bits);
@@ -263,7 +339,7 @@ TWINCHAIN_AVX2 std::size_t to_decimals(std::span<const std::uint64_t> words, dou
       note_exceptions(integers, i, 15 - good, exceptions, count);
   }
   for (; i < words.size(); ++i) {
-    if (!to_decimal(words[i], divisor, integers[i])) {
+    if (!to_integer(words[i], scale, up, integers[i])) {
       note_exceptions(integers, i, 1, exceptions, count);
     }
   }
@@ -290,11 +366,16 @@ void transpose_words(const std::uint8_t* rows, std::size_t row_size, std::size_t
 
 bool make_residuals(std::span<const std::uint64_t> words, const ResidualRule& rule,
                     std::uint64_t* residuals, std::uint64_t& used) {
-  if (!has_avx2() || rule.order > 1 || rule.factor != 1 || !rule.zigzag) {
+  if (!has_avx2() || rule.factor != 1 || !rule.zigzag) {
     return portable::make_residuals(words, rule, residuals, used);
   }
   avx2::make_residuals(words, rule.order, rule.base, residuals, used);
   return true;
+}
+
+WordSums sum_words(std::span<const std::uint64_t> words) {
+  if (has_avx2()) return avx2::sum_words(words);
+  return portable::sum_words(words);
 }
 
 void split_planes(std::span<const std::uint64_t> words, std::uint8_t* planes,
@@ -303,10 +384,11 @@ void split_planes(std::span<const std::uint64_t> words, std::uint8_t* planes,
   portable::split_planes(words, planes, plane_count);
 }
 
-std::size_t to_decimals(std::span<const std::uint64_t> words, double divisor,
+std::size_t to_integers(std::span<const std::uint64_t> words, const IntegerScale& scale,
                         std::uint64_t* integers, std::span<std::uint64_t> exceptions) {
-  if (has_avx2()) return avx2::to_decimals(words, divisor, integers, exceptions);
-  return portable::to_decimals(words, divisor, integers, exceptions);
+  if (!has_avx2()) return portable::to_integers(words, scale, integers, exceptions);
+  if (scale.divides) return avx2::to_integers<true>(words, scale, integers, exceptions);
+  return avx2::to_integers<false>(words, scale, integers, exceptions);
 }
 
 #else
@@ -319,13 +401,16 @@ bool make_residuals(std::span<const std::uint64_t> words, const ResidualRule& ru
                     std::uint64_t* residuals, std::uint64_t& used) {
   return portable::make_residuals(words, rule, residuals, used);
 }
+WordSums sum_words(std::span<const std::uint64_t> words) {
+  return portable::sum_words(words);
+}
 void split_planes(std::span<const std::uint64_t> words, std::uint8_t* planes,
                   std::size_t plane_count) {
   portable::split_planes(words, planes, plane_count);
 }
-std::size_t to_decimals(std::span<const std::uint64_t> words, double divisor,
+std::size_t to_integers(std::span<const std::uint64_t> words, const IntegerScale& scale,
                         std::uint64_t* integers, std::span<std::uint64_t> exceptions) {
-  return portable::to_decimals(words, divisor, integers, exceptions);
+  return portable::to_integers(words, scale, integers, exceptions);
 }
 
 #endif

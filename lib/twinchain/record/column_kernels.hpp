@@ -23,6 +23,8 @@ struct ResidualRule {
   std::uint64_t factor = 1;
   bool zigzag = true;
 };
+/// The factor that turns the sign.
+inline constexpr std::uint64_t minus_one = ~std::uint64_t{0};
 
 /// Differences of the order, less the base, divided by the factor, zigzag or not, into
 /// `residuals`, of which there are words.size() - order, at least one. Gives the OR of them in
@@ -37,22 +39,41 @@ void split_planes(std::span<const std::uint64_t> words, std::uint8_t* planes,
 /// words[i] |= plane[i] << shift.
 void add_plane(ByteView plane, unsigned shift, std::span<std::uint64_t> words);
 
-/// Writes for each f64 (its bits) the integer with integer / divisor == value, bit for bit, the
-/// division being that of IEEE 754, and gives the number of those that have none of at most 2^51
-/// in magnitude. Their places go to `exceptions` as long as there is room, and their integer is
-/// the one before.
-std::size_t to_decimals(std::span<const std::uint64_t> words, double divisor,
+/// All modulo 2^64.
+struct WordSums {
+  std::uint64_t sum = 0;
+  std::uint64_t sum_of_high = 0;  ///< of each word shifted right by 7
+  std::uint64_t all = 0;          ///< OR of the words
+};
+WordSums sum_words(std::span<const std::uint64_t> words);
+
+/// How f64 are written as integers: value = integer / scale or integer * scale, in the arithmetic
+/// of IEEE 754.
+struct IntegerScale {
+  double scale = 1;
+  bool divides = true;
+};
+
+/// Writes for each f64 (its bits) the integer from which the scale makes it, bit for bit, and gives
+/// the number of those that have none of less than 2^51 in magnitude. Their places go to
+/// `exceptions` as long as there is room, and their integer is the one before.
+std::size_t to_integers(std::span<const std::uint64_t> words, const IntegerScale& scale,
                         std::uint64_t* integers, std::span<std::uint64_t> exceptions);
+
+/// The least number of decimal digits, at most `limit`, with which to_integers() finds an integer
+/// over 10^digits for a value; more than `limit` when there is none.
+unsigned decimal_digits(std::uint64_t word, unsigned limit);
 
 /// The same without instructions that not every processor has; for tests.
 namespace portable {
+WordSums sum_words(std::span<const std::uint64_t> words);
 void transpose_words(const std::uint8_t* rows, std::size_t row_size, std::size_t count,
                      std::span<std::uint64_t* const> to);
 bool make_residuals(std::span<const std::uint64_t> words, const ResidualRule& rule,
                     std::uint64_t* residuals, std::uint64_t& used);
 void split_planes(std::span<const std::uint64_t> words, std::uint8_t* planes,
                   std::size_t plane_count);
-std::size_t to_decimals(std::span<const std::uint64_t> words, double divisor,
+std::size_t to_integers(std::span<const std::uint64_t> words, const IntegerScale& scale,
                         std::uint64_t* integers, std::span<std::uint64_t> exceptions);
 }  // namespace portable
 

@@ -1,9 +1,11 @@
 #include "twinchain/record/column_reader.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "twinchain/base/text.hpp"
 #include "twinchain/record/column_blocks.hpp"
+#include "twinchain/record/column_kernels.hpp"
 
 namespace twinchain::record {
 namespace {
@@ -24,15 +26,13 @@ Status read_plain(BlockReader& in, std::span<std::uint64_t> words) {
   return {};
 }
 
-Status read_decimal(BlockReader& in, std::span<std::uint64_t> words) {
-  const auto digits = in.fields().read_le<std::uint8_t>();
-  if (!in.fields().ok() || digits > max_decimal_digits) {
-    return malformed("a decimal column with too many digits");
-  }
+/// Exceptions and integers of decimal and scaled columns.
+Status read_scaled_integers(BlockReader& in, const IntegerScale& scale,
+                            std::span<std::uint64_t> words) {
   const auto exceptions = in.read_varint();
   if (!exceptions) return std::unexpected(exceptions.error());
   if (*exceptions > words.size() || *exceptions > in.fields().remaining()) {
-    return malformed("a decimal column with more exceptions than values");
+    return malformed("a column of integers with more exceptions than values");
   }
   std::vector<std::uint64_t> places(*exceptions);
   std::vector<std::uint64_t> bits(*exceptions);
@@ -41,20 +41,43 @@ Status read_decimal(BlockReader& in, std::span<std::uint64_t> words) {
     TWINCHAIN_TRY(read_plain(in, bits));
   }
   TWINCHAIN_TRY(in.read_integers(words));
-  const double divisor = decimal_divisors[digits];
   for (std::uint64_t& word : words) {
     const auto integer = static_cast<std::int64_t>(word);
-    if (integer > max_decimal_integer || integer < -max_decimal_integer) {
-      return malformed("a decimal column with an integer beyond 2^53");
+    if (integer > max_scaled_integer || integer < -max_scaled_integer) {
+      return malformed("a column of integers with one beyond 2^53");
     }
-    word = std::bit_cast<std::uint64_t>(static_cast<double>(integer) / divisor);
+    const auto whole = static_cast<double>(integer);
+    word = std::bit_cast<std::uint64_t>(scale.divides ? whole / scale.scale : whole * scale.scale);
   }
   for (std::size_t i = 0; i < places.size(); ++i) {
     if (places[i] >= words.size() || (i > 0 && places[i] <= places[i - 1])) {
-      return malformed("a decimal column with exceptions out of order");
+      return malformed("a column of integers with exceptions out of order");
     }
     words[places[i]] = bits[i];
   }
+  return {};
+}
+
+Status read_decimal(BlockReader& in, std::span<std::uint64_t> words) {
+  const auto digits = in.fields().read_le<std::uint8_t>();
+  if (!in.fields().ok() || digits > max_decimal_digits) {
+    return malformed("a decimal column with too many digits");
+  }
+  return read_scaled_integers(in, {decimal_divisors[digits], true}, words);
+}
+
+Status read_scaled(BlockReader& in, std::span<std::uint64_t> words) {
+  const auto scale = std::bit_cast<double>(in.fields().read_le<std::uint64_t>());
+  // What an infinite scale or a NaN would make of integers need not be the same everywhere.
+  if (!in.fields().ok() || !std::isnormal(scale)) {
+    return malformed("a scaled column without a scale");
+  }
+  return read_scaled_integers(in, {scale, false}, words);
+}
+
+Status read_rotated(BlockReader& in, std::span<std::uint64_t> words) {
+  TWINCHAIN_TRY(in.read_integers(words));
+  for (std::uint64_t& word : words) word = std::rotr(word, 1);
   return {};
 }
 
@@ -96,6 +119,12 @@ Status read_words(BlockReader& in, std::uint8_t encoding, ValueType type,
       return read_dictionary(in, words);
     case ColumnEncoding::plain:
       return read_plain(in, words);
+    case ColumnEncoding::rotated:
+      if (type == ValueType::f64) return read_rotated(in, words);
+      break;
+    case ColumnEncoding::scaled:
+      if (type == ValueType::f64) return read_scaled(in, words);
+      break;
     case ColumnEncoding::constant:
       std::ranges::fill(words, in.fields().read_le<std::uint64_t>());
       if (in.fields().ok()) return {};

@@ -97,13 +97,15 @@ TEST_CASE("kernels: decimals are exact or exceptions, with and without vector in
   }
   const auto words = bits_of(values);
   for (unsigned digits = 0; digits <= 17; ++digits) {
+    CAPTURE(digits);
     const double divisor = decimal_divisors[digits];
+    const IntegerScale scale{divisor, true};
     std::vector<std::uint64_t> fast(words.size());
     std::vector<std::uint64_t> plain(words.size());
     std::vector<std::uint64_t> places(words.size());
     std::vector<std::uint64_t> plain_places(words.size());
-    const std::size_t count = to_decimals(words, divisor, fast.data(), places);
-    CHECK(portable::to_decimals(words, divisor, plain.data(), plain_places) == count);
+    const std::size_t count = to_integers(words, scale, fast.data(), places);
+    CHECK(portable::to_integers(words, scale, plain.data(), plain_places) == count);
     CHECK(fast == plain);
     CHECK(places == plain_places);
     std::size_t next = 0;
@@ -117,7 +119,7 @@ TEST_CASE("kernels: decimals are exact or exceptions, with and without vector in
     }
     CHECK(next == count);
     // Places that do not fit are counted all the same.
-    CHECK(to_decimals(words, divisor, fast.data(), {}) == count);
+    CHECK(to_integers(words, scale, fast.data(), {}) == count);
   }
 }
 
