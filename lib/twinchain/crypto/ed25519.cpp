@@ -32,7 +32,9 @@ SecretKey SecretKey::from_seed(const std::array<std::uint8_t, 32>& seed) {
   return key;
 }
 
-SecretKey::~SecretKey() { wipe(expanded_); }
+SecretKey::~SecretKey() {
+  wipe(expanded_);
+}
 
 PublicKey SecretKey::public_key() const {
   PublicKey key{};
@@ -43,8 +45,7 @@ PublicKey SecretKey::public_key() const {
 
 Signature SecretKey::sign(ByteView message) const {
   Signature signature{};
-  crypto_sign_detached(signature.data(), nullptr, message.data(), message.size(),
-                       expanded_.data());
+  crypto_sign_detached(signature.data(), nullptr, message.data(), message.size(), expanded_.data());
   return signature;
 }
 

@@ -52,7 +52,9 @@ Hash256 Sha256::finish() {
   return hash;
 }
 
-Hash256 sha256(ByteView bytes) { return sha256({bytes}); }
+Hash256 sha256(ByteView bytes) {
+  return sha256({bytes});
+}
 
 Hash256 sha256(std::initializer_list<ByteView> parts) {
   thread_local Sha256 hasher;
@@ -92,7 +94,9 @@ void fill_random(std::span<std::uint8_t> bytes) {
   }
 }
 
-void wipe(std::span<std::uint8_t> secret) { OPENSSL_cleanse(secret.data(), secret.size()); }
+void wipe(std::span<std::uint8_t> secret) {
+  OPENSSL_cleanse(secret.data(), secret.size());
+}
 
 bool equal_constant_time(ByteView a, ByteView b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

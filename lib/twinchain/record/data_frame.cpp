@@ -67,7 +67,8 @@ Result<DataHeader> parse_data_header(ByteView payload) {
   header.duplicate_rows = in.read_le<std::uint64_t>();
   header.out_of_order_rows = in.read_le<std::uint64_t>();
   header.rejected_rows = in.read_le<std::uint64_t>();
-  if (reserved != 0) return fail(ExitCode::malformed, "reserved field of the header leaf is not zero");
+  if (reserved != 0)
+    return fail(ExitCode::malformed, "reserved field of the header leaf is not zero");
   return header;
 }
 
@@ -85,7 +86,8 @@ Result<std::vector<Leaf>> parse_leaves(ByteView body, bool check_crc) {
   std::vector<Leaf> leaves;
   while (at < body.size()) {
     if (body.size() - at < leaf_head_size) {
-      return fail(ExitCode::malformed, "leaf head cut short at body byte " + decimal(std::uint64_t{at}));
+      return fail(ExitCode::malformed,
+                  "leaf head cut short at body byte " + decimal(std::uint64_t{at}));
     }
     Leaf leaf;
     leaf.type = static_cast<LeafType>(load_le<std::uint16_t>(&body[at]));

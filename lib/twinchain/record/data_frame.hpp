@@ -44,7 +44,7 @@ inline constexpr std::uint32_t window_closed_by_size = 2;     ///< before its ti
 inline constexpr std::uint32_t window_recovered = 4;          ///< after a crash, from the spool
 inline constexpr std::uint32_t window_silence_merged = 8;     ///< stands for many silent windows
 inline constexpr std::uint32_t window_closed_at_end = 16;     ///< by the end of the input
-inline constexpr std::uint32_t window_event_clock = 32;       ///< --clock data: windows of event time
+inline constexpr std::uint32_t window_event_clock = 32;  ///< --clock data: windows of event time
 
 /// The payload of the header leaf. It repeats what the frame header says, so that the hash covers
 /// it: a reader compares the two.
@@ -54,22 +54,22 @@ struct DataHeader {
   std::int64_t window_start_ns = 0;
   std::int64_t window_end_ns = 0;
   std::uint32_t flags = 0;
-  std::uint32_t channel_count = 0;       ///< value columns in this frame
-  Hash256 schema_digest{};               ///< frame_digest() of the SCHEMA frame that applies
-  Hash256 reject_digest{};               ///< SHA256 of the concatenated frame_digest()s of the
-                                         ///< window's REJECT frames; zeros when there are none
+  std::uint32_t channel_count = 0;  ///< value columns in this frame
+  Hash256 schema_digest{};          ///< frame_digest() of the SCHEMA frame that applies
+  Hash256 reject_digest{};          ///< SHA256 of the concatenated frame_digest()s of the
+                                    ///< window's REJECT frames; zeros when there are none
   std::uint32_t reject_frames = 0;
   std::uint64_t rows = 0;
-  std::uint64_t samples = 0;             ///< values in all channels together
-  std::int64_t first_event_ns = 0;       ///< smallest event time; 0 without rows
-  std::int64_t last_event_ns = 0;        ///< largest event time; 0 without rows
-  std::int64_t closed_wall_ns = 0;       ///< the recorder's clocks when the window was closed
+  std::uint64_t samples = 0;        ///< values in all channels together
+  std::int64_t first_event_ns = 0;  ///< smallest event time; 0 without rows
+  std::int64_t last_event_ns = 0;   ///< largest event time; 0 without rows
+  std::int64_t closed_wall_ns = 0;  ///< the recorder's clocks when the window was closed
   std::uint64_t closed_monotonic_ns = 0;
   Id128 boot_id{};
-  std::uint64_t declared_rate_mhz = 0;   ///< rows per 1000 s that were promised; 0: none
-  std::uint64_t late_rows = 0;           ///< event time before the window
-  std::uint64_t duplicate_rows = 0;      ///< the same as the row before, time included
-  std::uint64_t out_of_order_rows = 0;   ///< event time before the row before
+  std::uint64_t declared_rate_mhz = 0;  ///< rows per 1000 s that were promised; 0: none
+  std::uint64_t late_rows = 0;          ///< event time before the window
+  std::uint64_t duplicate_rows = 0;     ///< the same as the row before, time included
+  std::uint64_t out_of_order_rows = 0;  ///< event time before the row before
   std::uint64_t rejected_rows = 0;
   bool operator==(const DataHeader&) const = default;
 };
@@ -83,7 +83,8 @@ Result<DataHeader> parse_data_header(ByteView payload);
 void append_leaf(Bytes& body, LeafType type, ByteView payload);
 
 /// The leaves of a DATA body, checked for their structure only: sizes add up exactly, the header
-/// leaf is first and alone of its type, reserved fields are zero. A wrong leaf CRC is no error here, see Leaf. Views into `body`.
+/// leaf is first and alone of its type, reserved fields are zero. A wrong leaf CRC is no error
+/// here, see Leaf. Views into `body`.
 Result<std::vector<Leaf>> parse_leaves(ByteView body, bool check_crc = true);
 Seed body_seed(ByteView body);
 
@@ -97,10 +98,10 @@ Result<DataHeader> check_data_frame(const FrameHeader& header, ByteView body);
 
 /// One row that could not be read, in a REJECT frame.
 struct Reject {
-  std::uint64_t line = 0;        ///< line or message number in the input, from 1; 0 unknown
-  std::int64_t arrival_ns = 0;   ///< wall clock
-  std::string reason;            ///< as reported: "column 3: not a number"
-  std::string text;              ///< the raw bytes
+  std::uint64_t line = 0;       ///< line or message number in the input, from 1; 0 unknown
+  std::int64_t arrival_ns = 0;  ///< wall clock
+  std::string reason;           ///< as reported: "column 3: not a number"
+  std::string text;             ///< the raw bytes
 };
 /// REJECT body: u32 count, then each: u64 line, i64 arrival, u16 reason size, u32 text size,
 /// reason, text.

@@ -177,7 +177,9 @@ struct JsonFlattener::Json {
 
 JsonFlattener::JsonFlattener(ChannelTable& channels)
     : channels_(channels), json_(std::make_unique<Json>(*this)) {
+#ifdef SIMDJSON_THREADS_ENABLED
   json_->parser.threaded = false;
+#endif
 }
 JsonFlattener::~JsonFlattener() = default;
 

@@ -66,7 +66,8 @@ Result<Schema> parse_schema(ByteView body) {
   schema.time_note = read_text(in);
   const auto count = in.read_le<std::uint32_t>();
   if (count > max_channels || count > in.remaining() / 8) {
-    return fail(ExitCode::malformed, "schema claims " + decimal(std::uint64_t{count}) + " channels");
+    return fail(ExitCode::malformed,
+                "schema claims " + decimal(std::uint64_t{count}) + " channels");
   }
   schema.channels.reserve(count);
   std::unordered_set<std::string> names;
@@ -81,7 +82,8 @@ Result<Schema> parse_schema(ByteView body) {
     if (!in.ok()) break;
     if (type < 1 || type > 4 || reserved_byte != 0 || channel.name.empty() ||
         !names.insert(channel.name).second) {
-      return fail(ExitCode::malformed, "schema: channel " + decimal(std::uint64_t{i}) + " is malformed");
+      return fail(ExitCode::malformed,
+                  "schema: channel " + decimal(std::uint64_t{i}) + " is malformed");
     }
     schema.channels.push_back(std::move(channel));
   }
@@ -92,8 +94,8 @@ Result<Schema> parse_schema(ByteView body) {
 Result<Schema> parse_schema_frame(const FrameHeader& header, ByteView body) {
   auto schema = parse_schema(body);
   if (schema && source_id(schema->source_name) != header.source) {
-    return fail(ExitCode::malformed, "schema of " + escape(schema->source_name) +
-                                         " in a frame of another source");
+    return fail(ExitCode::malformed,
+                "schema of " + escape(schema->source_name) + " in a frame of another source");
   }
   return schema;
 }

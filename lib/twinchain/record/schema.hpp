@@ -14,18 +14,18 @@
 namespace twinchain::record {
 
 enum class ValueType : std::uint8_t {
-  f64 = 1,     ///< IEEE 754 binary64, every bit kept
+  f64 = 1,  ///< IEEE 754 binary64, every bit kept
   i64 = 2,
   boolean = 3,
-  string = 4   ///< bytes; text is UTF-8 by convention, not by rule
+  string = 4  ///< bytes; text is UTF-8 by convention, not by rule
 };
 std::string value_type_name(ValueType type);  ///< "f64", "i64", "bool", "string"
 
 struct Channel {
   std::string name;  ///< unique in its source, not empty, at most 65,535 bytes
   ValueType type = ValueType::f64;
-  std::string unit;  ///< free text, as the source declares it; may be empty
-  std::string label; ///< DTDL displayName; may be empty
+  std::string unit;   ///< free text, as the source declares it; may be empty
+  std::string label;  ///< DTDL displayName; may be empty
   bool operator==(const Channel&) const = default;
 };
 

@@ -103,8 +103,8 @@ Status TextExport::begin(const Schema& schema, std::string& out) {
     const bool known = std::any_of(schema.channels.begin(), schema.channels.end(),
                                    [&](const Channel& channel) { return channel.name == name; });
     if (!known) {
-      return fail(ExitCode::usage, "source " + escape(schema.source_name) + " has no channel " +
-                                       escape(name));
+      return fail(ExitCode::usage,
+                  "source " + escape(schema.source_name) + " has no channel " + escape(name));
     }
   }
   if (options_.format == TextFormat::csv) {

@@ -143,7 +143,9 @@ Status Getter::begin_source(const Id128& id) {
         id, FrameType{static_cast<std::uint16_t>(static_cast<std::uint16_t>(**type) + 1)});
   }
   if (!type) return pass(type);
-  std::ranges::stable_sort(cursors_, {}, [](const TypeCursor& c) { return rank(c.type()); });
+  std::ranges::sort(cursors_, {}, [](const TypeCursor& c) {
+    return std::pair(rank(c.type()), c.type());  // unknown types share a rank
+  });
   if (request_.channels.empty()) return {};
   // Channels are only ever added, so the newest schema knows all of them.
   auto newest = catalog_.last_at_most({id, FrameType::schema, UINT64_MAX, UINT32_MAX});

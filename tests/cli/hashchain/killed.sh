@@ -3,6 +3,7 @@
 # shellcheck source=tests/cli/lib.sh
 source "$TWINCHAIN_SOURCE/tests/cli/lib.sh"
 stream=$TWINCHAIN_SOURCE/tests/cli/hashchain/twin_stream.py
+export PYTHONDONTWRITEBYTECODE=1
 
 twin-key new node || fail "new"
 "$stream" make --source a --source b --count 500 --size 200 >a.twin
