@@ -61,4 +61,10 @@ need_shared() {
 # stop_on_exit PID: killed when the test ends, whichever way.
 stop_pids=()
 stop_on_exit() { stop_pids+=("$1"); }
-trap 'for pid in "${stop_pids[@]:-}"; do [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; done; true' EXIT
+stop_all() {
+  local pid
+  for pid in "${stop_pids[@]:-}"; do
+    if [ -n "$pid" ]; then kill -9 "$pid" 2>/dev/null; fi
+  done
+}
+trap stop_all EXIT

@@ -5,6 +5,7 @@ litecoind=/usr/lib/litecoin/litecoind
 need "$litecoind"
 need curl
 need jq
+# shellcheck disable=SC2034  # used by the tests that source this
 links=$TWINCHAIN_SOURCE/tests/cli/anchor/make_links.py
 
 node_folder=$PWD/node
