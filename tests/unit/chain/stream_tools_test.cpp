@@ -4,6 +4,7 @@
 
 #include "twinchain/chain/stream_tools.hpp"
 #include "twinchain/record/window_builder.hpp"
+#include "twinchain/sys/fd.hpp"
 
 using namespace twinchain;
 
