@@ -130,6 +130,8 @@ class SourceAudit {
     std::size_t finding = FindingList::not_kept;
   };
   struct RejectGroup {
+    // Said here: clang does not see the implicit one before the class around it is complete.
+    RejectGroup() {}
     std::uint64_t sequence = 0;
     std::uint32_t frames = 0;
     Place place;
