@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "twinchain/crypto/sha256.hpp"
+#include "twinchain/crypto/sha256_many.hpp"
 
 namespace twinchain {
 
@@ -21,9 +22,23 @@ Hash256 merkle_node(const Hash256& left, const Hash256& right) {
 }
 
 Hash256 merkle_root(std::span<const Hash256> leaf_hashes) {
-  MerkleFrontier frontier;
-  for (const Hash256& leaf : leaf_hashes) frontier.append(leaf);
-  return frontier.root();
+  static constexpr std::uint8_t prefix = 0x01;
+  if (leaf_hashes.empty()) return sha256(ByteView{});
+  // Level by level, a lone last node going up unchanged: the same tree as the RFC's recursion.
+  std::vector<Hash256> level(leaf_hashes.begin(), leaf_hashes.end());
+  std::vector<Hash256> above;
+  std::vector<PrefixedMessage> nodes;
+  while (level.size() > 1) {
+    nodes.clear();
+    for (std::size_t i = 0; i + 1 < level.size(); i += 2) {
+      nodes.push_back({ByteView(&prefix, 1), ByteView(level[i].data(), 2 * sizeof(Hash256))});
+    }
+    above.resize(nodes.size());
+    sha256_many(nodes, above);
+    if (level.size() % 2 != 0) above.push_back(level.back());
+    level.swap(above);
+  }
+  return level.front();
 }
 
 std::optional<MerkleFrontier> MerkleFrontier::from_parts(std::uint64_t size,
@@ -35,15 +50,15 @@ std::optional<MerkleFrontier> MerkleFrontier::from_parts(std::uint64_t size,
   return frontier;
 }
 
-void MerkleFrontier::append(const Hash256& leaf_hash) {
-  Hash256 hash = leaf_hash;
+void MerkleFrontier::append_subtree(unsigned level, const Hash256& root) {
+  Hash256 hash = root;
   // As in a binary counter: each carry joins two perfect subtrees of one size.
-  for (std::uint64_t carry = size_; (carry & 1) != 0; carry >>= 1) {
+  for (std::uint64_t carry = size_ >> level; (carry & 1) != 0; carry >>= 1) {
     hash = merkle_node(hashes_.back(), hash);
     hashes_.pop_back();
   }
   hashes_.push_back(hash);
-  ++size_;
+  size_ += std::uint64_t{1} << level;
 }
 
 Hash256 MerkleFrontier::root() const {

@@ -67,17 +67,26 @@ Hash256 sha256d(ByteView bytes) {
   return sha256(ByteView(inner));
 }
 
-Hash256 hmac_sha256(ByteView key, ByteView message) {
-  std::array<std::uint8_t, 64> pad{};
-  if (key.size() > pad.size()) {
+HmacBlock hmac_key_block(ByteView key) {
+  HmacBlock block{};
+  if (key.size() > block.size()) {
     const Hash256 short_key = sha256(key);
-    std::copy(short_key.begin(), short_key.end(), pad.begin());
+    std::copy(short_key.begin(), short_key.end(), block.begin());
   } else {
-    std::copy(key.begin(), key.end(), pad.begin());
+    std::copy(key.begin(), key.end(), block.begin());
   }
-  for (auto& byte : pad) byte ^= 0x36;
+  for (auto& byte : block) byte ^= 0x36;
+  return block;
+}
+
+void turn_hmac_block(HmacBlock& block) {
+  for (auto& byte : block) byte ^= 0x36 ^ 0x5c;
+}
+
+Hash256 hmac_sha256(ByteView key, ByteView message) {
+  HmacBlock pad = hmac_key_block(key);
   const Hash256 inner = sha256({ByteView(pad), message});
-  for (auto& byte : pad) byte ^= 0x36 ^ 0x5c;
+  turn_hmac_block(pad);
   const Hash256 result = sha256({ByteView(pad), ByteView(inner)});
   wipe(pad);
   return result;

@@ -33,6 +33,11 @@ Hash256 sha256(std::initializer_list<ByteView> parts);
 /// SHA256(SHA256(bytes)): Bitcoin's transaction and block ids.
 Hash256 sha256d(ByteView bytes);
 Hash256 hmac_sha256(ByteView key, ByteView message);
+/// Its parts, for who hashes otherwise: the key as a block xored with ipad, to be wiped after use,
+/// and that block turned into the one xored with opad.
+using HmacBlock = std::array<std::uint8_t, 64>;
+HmacBlock hmac_key_block(ByteView key);
+void turn_hmac_block(HmacBlock& block);
 
 /// Fills with bytes of the operating system's random generator; ends the process when there are
 /// none to be had, because nothing safe can follow.

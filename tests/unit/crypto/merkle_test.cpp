@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include "numbered_leaves.hpp"
 #include "twinchain/base/hex.hpp"
 #include "twinchain/crypto/sha256.hpp"
 
 using namespace twinchain;
+using test::numbered_leaves;
 
 namespace {
 
@@ -34,16 +36,6 @@ Hash256 by_the_book(std::span<const Hash256> hashes) {
   std::size_t split = 1;
   while (split * 2 < hashes.size()) split *= 2;
   return merkle_node(by_the_book(hashes.first(split)), by_the_book(hashes.subspan(split)));
-}
-
-std::vector<Hash256> numbered_leaves(std::size_t count) {
-  std::vector<Hash256> hashes;
-  for (std::size_t i = 0; i < count; ++i) {
-    Bytes data;
-    append_le(data, static_cast<std::uint64_t>(i));
-    hashes.push_back(merkle_leaf(data));
-  }
-  return hashes;
 }
 
 }  // namespace
