@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -45,7 +46,7 @@ void on_stop_signal(int signal_number) {
   itimerspec when{};
   when.it_value.tv_sec = seen == 1 ? 5 : 0;
   when.it_value.tv_nsec = seen == 1 ? 0 : 1;
-  ::timerfd_settime(grace_timer, 0, &when, nullptr);
+  (void)::timerfd_settime(grace_timer, 0, &when, nullptr);  // nothing to be done about it here
   errno = saved_errno;
 }
 
@@ -70,7 +71,7 @@ void install_signals() {
   struct sigaction action{};
   action.sa_handler = SIG_DFL;
   ::sigaction(SIGPIPE, &action, nullptr);
-  ::raise(SIGPIPE);
+  (void)::raise(SIGPIPE);
   ::_exit(128 + SIGPIPE);
 }
 
@@ -138,7 +139,8 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   app.footer(footer);
   define(app);
   take_one_value_a_time(app);
-  if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) {
+  if (!app.get_subcommands([](const CLI::App*) { return true; }).empty() &&
+      app.get_require_subcommand_max() == 0) {
     app.require_subcommand(1);
   }
   try {
@@ -158,6 +160,22 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   if (is_broken_pipe(outcome.error())) end_by_sigpipe();
   print_error(outcome.error());
   return static_cast<int>(outcome.error().code);
+}
+
+ToolForm tool_form(int argc, char** argv, std::initializer_list<std::string_view> commands) {
+  const std::vector<std::string_view> words(argv + 1, argv + std::max(argc, 1));
+  const auto is_verbose_flag = [](std::string_view word) {
+    return word == "-v" || word == "--verbose";
+  };
+  const auto first = std::find_if_not(words.begin(), words.end(), is_verbose_flag);
+  if (first != words.end() &&
+      std::find(commands.begin(), commands.end(), *first) != commands.end()) {
+    return ToolForm::command;
+  }
+  const bool help = std::any_of(words.begin(), words.end(), [](std::string_view word) {
+    return word == "-h" || word == "--help";
+  });
+  return help ? ToolForm::help : ToolForm::plain;
 }
 
 void print_error(const Error& error) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -24,10 +25,17 @@ struct Tool {
 
 /// Parses options, runs the body, prints its error and gives the exit code. `define` adds options
 /// to the App (--help, --version and -v/--verbose are there already) and binds them to variables
-/// that `body` reads. Subcommands are required when `define` adds any. Ignores SIGPIPE while
-/// running, and ends by it when standard output's reader has gone.
+/// that `body` reads. Subcommands are required when `define` adds any, unless it has set their
+/// number itself. Ignores SIGPIPE while running, and ends by it when standard output's reader has
+/// gone.
 int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(CLI::App&)>& define,
              const std::function<Result<ExitCode>()>& body);
+
+/// Of a tool that has commands beside its plain form: which of both the arguments are. A command is
+/// the first argument (but for -v), so that a file of that name can be given anywhere else, or as
+/// ./NAME. `help`: --help for the tool as a whole, where both are to be defined.
+enum class ToolForm { plain, command, help };
+ToolForm tool_form(int argc, char** argv, std::initializer_list<std::string_view> commands);
 
 /// Messages on standard error, one line each: "<tool>: error: ...". Thread-safe. The caller has
 /// escaped untrusted parts.

@@ -88,6 +88,10 @@ std::string frame_type_name(FrameType type) {
       return "END";
     case FrameType::slice:
       return "SLICE";
+    case FrameType::cosignature:
+      return "COSIGNATURE";
+    case FrameType::evidence:
+      return "EVIDENCE";
   }
   std::array<std::uint8_t, 2> raw{};
   store_le(raw.data(), static_cast<std::uint16_t>(type));
@@ -98,7 +102,7 @@ std::string frame_type_name(FrameType type) {
 }
 
 bool is_known_frame_type(FrameType type) {
-  return type >= FrameType::schema && type <= FrameType::slice;
+  return type >= FrameType::schema && type <= FrameType::evidence;
 }
 
 }  // namespace twinchain

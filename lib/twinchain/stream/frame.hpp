@@ -21,13 +21,15 @@ inline constexpr std::size_t max_frame_size = std::size_t{16} * 1024 * 1024;
 inline constexpr std::size_t max_body_size = max_frame_size - frame_header_size;
 
 enum class FrameType : std::uint16_t {
-  schema = 1,  ///< names, types and units of a source's channels (record)
-  data = 2,    ///< the samples of one window (record)
-  reject = 3,  ///< raw text of rows that could not be read (record)
-  link = 4,    ///< one signed link of the hash chain (chain)
-  anchor = 5,  ///< a ledger's receipt for a link (ledger)
-  end = 6,     ///< end of the stream, with the count of its frames
-  slice = 7,   ///< a DATA frame of which only some channels are shown (chain)
+  schema = 1,       ///< names, types and units of a source's channels (record)
+  data = 2,         ///< the samples of one window (record)
+  reject = 3,       ///< raw text of rows that could not be read (record)
+  link = 4,         ///< one signed link of the hash chain (chain)
+  anchor = 5,       ///< a ledger's receipt for a link (ledger)
+  end = 6,          ///< end of the stream, with the count of its frames
+  slice = 7,        ///< a DATA frame of which only some channels are shown (chain)
+  cosignature = 8,  ///< a further party's signature of a link (chain)
+  evidence = 9,     ///< proofs for the SLICE frames after it (chain)
 };
 
 inline constexpr std::uint16_t flag_critical = 1;

@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t chunk_size = std::size_t{256} * 1024;
 
+bool starts_stream(ByteView bytes) {
+  return bytes.size() >= preamble_size &&
+         std::equal(stream_preamble.begin(), stream_preamble.end(), bytes.begin());
+}
+
 /// Fewer wake-ups between the tools of a pipeline; a pipe that cannot grow works as it is.
 void enlarge_pipe(int fd) {
   struct stat info{};
@@ -79,8 +84,7 @@ Result<std::size_t> StreamReader::fill(std::size_t size, bool may_stop) {
 bool StreamReader::starts_well(ByteView bytes) const {
   if (bytes.empty()) return true;
   if (bytes.size() >= frame_header_size && parse_frame_header(bytes)) return true;
-  return bytes.size() >= preamble_size &&
-         std::equal(stream_preamble.begin(), stream_preamble.end(), bytes.begin());
+  return starts_stream(bytes);
 }
 
 StreamEvent StreamReader::truncated(std::string message, std::optional<FrameHeader> header) {
@@ -128,8 +132,7 @@ Result<StreamEvent> StreamReader::read_preamble() {
     state_ = State::finished;
     return next();
   }
-  if (start.size() >= preamble_size &&
-      std::equal(stream_preamble.begin(), stream_preamble.end(), start.begin())) {
+  if (starts_stream(start)) {
     consume(preamble_size);
     state_ = State::frames;
     frames_since_preamble_ = 0;
@@ -183,16 +186,18 @@ Result<StreamEvent> StreamReader::read_frame() {
     if (!options_.end_required) return event;
     return truncated("ends without an END frame", std::nullopt);
   }
-  if (!options_.preamble_required && start.size() >= preamble_size &&
-      std::equal(stream_preamble.begin(), stream_preamble.end(), start.begin())) {
+  if (starts_stream(start)) {
     state_ = State::after_end;
-    return read_preamble();
+    if (!options_.end_required) return read_preamble();
+    event.kind = StreamEventKind::truncated;
+    event.message = "ends without an END frame, another stream follows";
+    return event;
   }
   if (start.size() < frame_header_size) {
     return truncated("ends inside a frame header", std::nullopt);
   }
   auto header = parse_frame_header(start);
-  if (!header) return resynchronise(header.error().message, std::nullopt, 1);
+  if (!header) return resynchronise_in_header(header.error().message);
   return read_body(*header);
 }
 
@@ -237,7 +242,7 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
     const ByteView rest = buffered().subspan(frame_header_size);
     const auto found =
         std::search(rest.begin(), rest.end(), frame_magic.begin(), frame_magic.end());
-    if (found != rest.end()) return resynchronise("body is cut short", header, 1);
+    if (found != rest.end()) return resynchronise_in_body("body is cut short", header);
     return truncated("ends inside the body of a frame", header);
   }
   if (crc32c(body.view()) != header.body_crc) {
@@ -245,8 +250,12 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
     auto have = fill(whole + frame_header_size, false);
     if (!have) return pass(have);
     const bool next_is_sound = starts_well(buffered().subspan(whole));
-    auto damage = resynchronise("body crc mismatch", header, next_is_sound ? whole : 1);
-    if (damage && next_is_sound) damage->frame = std::move(event.frame);
+    // A body that was cut short by just the size of a preamble ends with that of the next stream.
+    const bool has_preamble = header.body_size >= preamble_size &&
+                              starts_stream(buffered().subspan(whole - preamble_size));
+    if (!next_is_sound || has_preamble) return resynchronise_in_body("body crc mismatch", header);
+    auto damage = resynchronise("body crc mismatch", header, whole);
+    if (damage) damage->frame = std::move(event.frame);
     return damage;
   }
   if (done > buffered_part) {
@@ -293,9 +302,7 @@ Result<StreamEvent> StreamReader::resynchronise(std::string message,
       continue;
     }
     const ByteView here = rest.subspan(at);
-    const bool is_preamble =
-        here.size() >= preamble_size &&
-        std::equal(stream_preamble.begin(), stream_preamble.end(), here.begin());
+    const bool is_preamble = starts_stream(here);
     if (is_preamble || (here.size() >= frame_header_size && parse_frame_header(here))) {
       consume(at);
       if (is_preamble) state_ = State::after_end;
@@ -304,6 +311,32 @@ Result<StreamEvent> StreamReader::resynchronise(std::string message,
     ++at;
   }
   event.size_bytes = offset_ - began;
+  return event;
+}
+
+/// A header that another stream cuts off is no damage either.
+Result<StreamEvent> StreamReader::resynchronise_in_header(std::string message) {
+  const ByteView start = buffered();
+  const bool begins_as_one = std::equal(frame_magic.begin(), frame_magic.end(), start.begin());
+  auto event = resynchronise(std::move(message), std::nullopt, 1);
+  if (event && begins_as_one && state_ == State::after_end &&
+      event->size_bytes < frame_header_size) {
+    event->kind = StreamEventKind::truncated;
+    event->message = "ends inside a frame header, another stream follows";
+  }
+  return event;
+}
+
+/// What follows is not where the frame's size says. When it is another stream, the one before was
+/// cut short inside this frame.
+Result<StreamEvent> StreamReader::resynchronise_in_body(std::string message,
+                                                        const FrameHeader& header) {
+  auto event = resynchronise(std::move(message), header, 1);
+  if (event && state_ == State::after_end &&
+      event->size_bytes < frame_header_size + header.body_size) {
+    event->kind = StreamEventKind::truncated;
+    event->message = "ends inside the body of a frame, another stream follows";
+  }
   return event;
 }
 

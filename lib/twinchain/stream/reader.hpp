@@ -27,7 +27,7 @@ enum class StreamEventKind {
   frame,      ///< a frame with both CRCs right; never END, which the reader checks itself
   end,        ///< an END whose counts are right; what follows is another stream or `finished`
   damage,     ///< bytes were left out: [offset, offset + size_bytes)
-  truncated,  ///< the input ended without END, or inside a frame; `finished` follows
+  truncated,  ///< a stream ended without END, or inside a frame; `finished` or another one follows
   finished,   ///< the input ended; also after `truncated`
   stopped     ///< stop_fd became readable before the next frame began
 };
@@ -90,6 +90,8 @@ class StreamReader {
   Result<StreamEvent> read_body(const FrameHeader& header);
   Result<StreamEvent> resynchronise(std::string message, std::optional<FrameHeader> header,
                                     std::size_t skip_at_least);
+  Result<StreamEvent> resynchronise_in_body(std::string message, const FrameHeader& header);
+  Result<StreamEvent> resynchronise_in_header(std::string message);
   Result<StreamEvent> check_end(const Frame& frame);
   StreamEvent truncated(std::string message, std::optional<FrameHeader> header);
   [[nodiscard]] bool starts_well(ByteView bytes) const;

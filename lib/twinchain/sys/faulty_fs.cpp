@@ -81,13 +81,6 @@ struct FaultyFs::State {
 
 namespace {
 
-std::string about(const char* operation, const std::string& path) {
-  std::string text = operation;
-  text += ' ';
-  text += escape(path, 400);
-  return text;
-}
-
 template <class State>
 class FaultyFile final : public File {
  public:
@@ -102,7 +95,7 @@ class FaultyFile final : public File {
   Status append(std::span<const ByteView> pieces) override {
     std::uint64_t size = 0;
     for (const ByteView piece : pieces) size += piece.size();
-    const std::string what = about("append", path_) + " " + decimal(size) + " bytes";
+    const std::string what = operation_on("append", path_) + " " + decimal(size) + " bytes";
     const auto verdict = state_->count(what);
     if (verdict == State::Verdict::go_on) return base_->append(pieces);
     if (verdict == State::Verdict::die && state_->died_before()) return State::death();
@@ -117,7 +110,7 @@ class FaultyFile final : public File {
   }
 
   Status pwrite(ByteView bytes, std::uint64_t offset) override {
-    const std::string what = about("pwrite", path_);
+    const std::string what = operation_on("pwrite", path_);
     const auto verdict = state_->count(what);
     if (verdict == State::Verdict::go_on) return base_->pwrite(bytes, offset);
     if (verdict == State::Verdict::die && state_->died_before()) return State::death();
@@ -126,12 +119,12 @@ class FaultyFile final : public File {
   }
 
   Status truncate(std::uint64_t size_bytes) override {
-    return state_->whole(about("truncate", path_) + " to " + decimal(size_bytes),
+    return state_->whole(operation_on("truncate", path_) + " to " + decimal(size_bytes),
                          [&] { return base_->truncate(size_bytes); });
   }
 
   Status sync() override {
-    auto status = state_->whole(about("sync", path_), [&] { return base_->sync(); });
+    auto status = state_->whole(operation_on("sync", path_), [&] { return base_->sync(); });
     if (!status) state_->sync_failed(path_);
     return status;
   }
@@ -165,7 +158,7 @@ Result<std::unique_ptr<File>> FaultyFs::open(const std::string& path, OpenMode m
   auto there = state_->base.exists(path);
   const bool creates = mode != OpenMode::read && mode != OpenMode::read_write;
   if (creates && there && !*there) {
-    TWINCHAIN_TRY(state_->whole(about("create", path), open_base));
+    TWINCHAIN_TRY(state_->whole(operation_on("create", path), open_base));
   } else {
     TWINCHAIN_TRY(open_base());
   }
@@ -187,21 +180,21 @@ Status FaultyFs::make_folders(const std::string& folder) {
   if (auto there = state_->base.exists(folder); there && *there) {
     return state_->base.make_folders(folder);
   }
-  return state_->whole(about("make folder", folder),
+  return state_->whole(operation_on("make folder", folder),
                        [&] { return state_->base.make_folders(folder); });
 }
 
 Status FaultyFs::rename(const std::string& from, const std::string& to) {
-  return state_->whole(about("rename", from) + " to " + escape(to, 400),
+  return state_->whole(operation_on("rename", from) + " to " + escape(to, 400),
                        [&] { return state_->base.rename(from, to); });
 }
 
 Status FaultyFs::remove(const std::string& path) {
-  return state_->whole(about("remove", path), [&] { return state_->base.remove(path); });
+  return state_->whole(operation_on("remove", path), [&] { return state_->base.remove(path); });
 }
 
 Status FaultyFs::sync_folder(const std::string& folder) {
-  return state_->whole(about("sync folder", folder),
+  return state_->whole(operation_on("sync folder", folder),
                        [&] { return state_->base.sync_folder(folder); });
 }
 

@@ -13,14 +13,15 @@
 #include "twinchain/sys/fd.hpp"
 
 namespace twinchain {
-namespace {
 
-std::string about(const char* operation, const std::string& path) {
-  std::string text = operation;
+std::string operation_on(std::string_view operation, std::string_view path) {
+  std::string text(operation);
   text += ' ';
   text += escape(path, 400);
   return text;
 }
+
+namespace {
 
 class RealFile final : public File {
  public:
@@ -34,7 +35,7 @@ class RealFile final : public File {
 
   Status append(std::span<const ByteView> pieces) override {
     if (::lseek(fd_.get(), 0, SEEK_END) < 0) {
-      return std::unexpected(errno_error(about("cannot seek in", path_), errno));
+      return std::unexpected(errno_error(operation_on("cannot seek in", path_), errno));
     }
     std::vector<iovec> vectors;
     vectors.reserve(pieces.size());
@@ -51,7 +52,8 @@ class RealFile final : public File {
       const ssize_t count =
           ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return std::unexpected(errno_error(about("cannot write", path_), errno));
+      if (count < 0)
+        return std::unexpected(errno_error(operation_on("cannot write", path_), errno));
       bytes = bytes.subspan(static_cast<std::size_t>(count));
       offset += static_cast<std::uint64_t>(count);
     }
@@ -61,7 +63,7 @@ class RealFile final : public File {
   Status truncate(std::uint64_t size_bytes) override {
     while (::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) != 0) {
       if (errno == EINTR) continue;
-      return std::unexpected(errno_error(about("cannot truncate", path_), errno));
+      return std::unexpected(errno_error(operation_on("cannot truncate", path_), errno));
     }
     return {};
   }
@@ -69,7 +71,7 @@ class RealFile final : public File {
   Status sync() override {
     while (::fdatasync(fd_.get()) != 0) {
       if (errno == EINTR) continue;
-      return std::unexpected(errno_error(about("cannot sync", path_), errno));
+      return std::unexpected(errno_error(operation_on("cannot sync", path_), errno));
     }
     return {};
   }
@@ -77,7 +79,7 @@ class RealFile final : public File {
   Result<std::uint64_t> size_bytes() override {
     struct stat info{};
     if (::fstat(fd_.get(), &info) != 0) {
-      return std::unexpected(errno_error(about("cannot stat", path_), errno));
+      return std::unexpected(errno_error(operation_on("cannot stat", path_), errno));
     }
     return static_cast<std::uint64_t>(info.st_size);
   }
@@ -133,13 +135,13 @@ class RealFs final : public Fs {
     struct stat info{};
     if (::stat(path.c_str(), &info) == 0) return true;
     if (errno == ENOENT || errno == ENOTDIR) return false;
-    return std::unexpected(errno_error(about("cannot look at", path), errno));
+    return std::unexpected(errno_error(operation_on("cannot look at", path), errno));
   }
 
   Result<std::vector<std::string>> list(const std::string& folder) override {
     DIR* dir = ::opendir(folder.c_str());
     if (dir == nullptr) {
-      return std::unexpected(errno_error(about("cannot list", folder), errno));
+      return std::unexpected(errno_error(operation_on("cannot list", folder), errno));
     }
     std::vector<std::string> names;
     errno = 0;
@@ -151,7 +153,7 @@ class RealFs final : public Fs {
     const int error_number = errno;
     ::closedir(dir);
     if (error_number != 0) {
-      return std::unexpected(errno_error(about("cannot list", folder), error_number));
+      return std::unexpected(errno_error(operation_on("cannot list", folder), error_number));
     }
     std::sort(names.begin(), names.end());
     return names;
@@ -163,7 +165,7 @@ class RealFs final : public Fs {
     if (errno == ENOENT) {
       const std::string parent = parent_folder(folder);
       if (parent == folder || parent.empty()) {
-        return std::unexpected(errno_error(about("cannot make folder", folder), ENOENT));
+        return std::unexpected(errno_error(operation_on("cannot make folder", folder), ENOENT));
       }
       TWINCHAIN_TRY(make_folders(parent));
       if (::mkdir(folder.c_str(), 0755) == 0) return sync_folder(parent);
@@ -173,17 +175,17 @@ class RealFs final : public Fs {
       if (S_ISDIR(info.st_mode)) return {};
       errno = ENOTDIR;
     }
-    return std::unexpected(errno_error(about("cannot make folder", folder), errno));
+    return std::unexpected(errno_error(operation_on("cannot make folder", folder), errno));
   }
 
   Status rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) == 0) return {};
-    return std::unexpected(errno_error(about("cannot rename to", to), errno));
+    return std::unexpected(errno_error(operation_on("cannot rename to", to), errno));
   }
 
   Status remove(const std::string& path) override {
     if (::unlink(path.c_str()) == 0) return {};
-    return std::unexpected(errno_error(about("cannot remove", path), errno));
+    return std::unexpected(errno_error(operation_on("cannot remove", path), errno));
   }
 
   Status sync_folder(const std::string& folder) override {
@@ -202,7 +204,7 @@ class RealFs final : public Fs {
                     escape(parent_folder(path), 400) + " is in use by another process",
                     "only one writer at a time; wait for it or stop it");
       }
-      return std::unexpected(errno_error(about("cannot lock", path), errno));
+      return std::unexpected(errno_error(operation_on("cannot lock", path), errno));
     }
     return std::make_unique<RealLock>(std::move(*fd));
   }

@@ -8,12 +8,16 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "twinchain/base/bytes.hpp"
 #include "twinchain/base/result.hpp"
 
 namespace twinchain {
+
+/// For messages: "OPERATION PATH", the path escaped.
+std::string operation_on(std::string_view operation, std::string_view path);
 
 /// An open file. Not thread-safe, but several File objects on one path are independent.
 class File {

@@ -265,3 +265,65 @@ TEST_CASE("a segment without END is whole where none is required") {
   CHECK(seen.sequences.size() == 3);
   CHECK(seen.truncated.empty());
 }
+
+TEST_CASE("a stream without END before another one is truncated, and both are read") {
+  const Bytes second = make_stream(4, 100);
+  const Bytes first = make_stream(3, 100);
+  const std::size_t end_at = first.size() - frame_header_size - end_body_size;
+  for (std::size_t size = preamble_size; size < first.size(); ++size) {
+    CAPTURE(size);
+    Bytes both(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(size));
+    append(both, second);
+    for (const std::size_t chunk : {1UL, 4096UL}) {
+      const Seen seen = read_all(both, chunk);
+      const std::size_t whole = (std::min(size, end_at) - preamble_size) / 164;
+      CHECK(seen.sequences.size() == whole + 4);
+      CHECK(seen.ends == 1);
+      const std::size_t frame_start = std::min(preamble_size + whole * 164, end_at);
+      // Fewer than the four bytes of a magic cannot be told from anything else.
+      const bool told = size - frame_start == 0 || size - frame_start >= 4;
+      REQUIRE(seen.truncated.size() + seen.damage.size() == 1);
+      CHECK(seen.truncated.size() == (told ? 1 : 0));
+      const StreamEvent& event = told ? seen.truncated.front() : seen.damage.front();
+      CHECK(event.offset == frame_start);
+      CHECK(event.size_bytes == size - frame_start);
+      if (told) CHECK(event.message.ends_with(", another stream follows"));
+    }
+  }
+}
+
+TEST_CASE("three streams, the middle one of nothing but a preamble") {
+  Bytes all = make_stream(2, 10);
+  append(all, ByteView(stream_preamble));
+  append(all, make_stream(2, 10));
+  const Seen seen = read_all(all);
+  CHECK(seen.sequences.size() == 4);
+  CHECK(seen.ends == 2);
+  REQUIRE(seen.truncated.size() == 1);
+  CHECK(seen.truncated[0].offset == make_stream(2, 10).size() + preamble_size);
+  CHECK(seen.truncated[0].message == "ends without an END frame, another stream follows");
+}
+
+TEST_CASE("segments put together are whole where no END is required") {
+  Bytes segment = make_stream(3, 10);
+  segment.resize(segment.size() - frame_header_size - end_body_size);
+  Bytes both = segment;
+  append(both, segment);
+  StreamReader::Options options;
+  options.end_required = false;
+  const Seen seen = read_all(both, 4096, options);
+  CHECK(seen.sequences.size() == 6);
+  CHECK(seen.truncated.empty());
+  CHECK(seen.damage.empty());
+}
+
+TEST_CASE("a preamble inside a sound body is content") {
+  Bytes stream(stream_preamble.begin(), stream_preamble.end());
+  const Bytes frame = encode_frame(make_header(0), make_stream(2, 10));
+  append(stream, frame);
+  append(stream, encode_end_frame(1, frame.size()));
+  const Seen seen = read_all(stream);
+  CHECK(seen.sequences == std::vector<std::uint64_t>{0});
+  CHECK(seen.ends == 1);
+  CHECK(seen.truncated.empty());
+}
