@@ -14,7 +14,7 @@ namespace {
 // Without inputs and outputs a transaction takes version, two counts and lock time.
 constexpr std::size_t min_transaction_size = 10;
 
-std::unexpected<Error> bad(std::size_t offset, std::string_view what) {
+std::unexpected<Error> bad_block(std::size_t offset, std::string_view what) {
   std::string message = "block: byte ";
   message += decimal(std::uint64_t{offset});
   message += ": ";
@@ -26,28 +26,28 @@ std::unexpected<Error> bad(std::size_t offset, std::string_view what) {
 
 Result<Block> parse_block(ByteView bytes, std::size_t max_size) {
   if (bytes.size() > max_size) {
-    return bad(max_size, "longer than " + decimal(std::uint64_t{max_size}) + " bytes");
+    return bad_block(max_size, "longer than " + decimal(std::uint64_t{max_size}) + " bytes");
   }
   ByteCursor cursor(bytes);
   Block block;
   block.header = read_header(cursor);
   const auto count = read_compact_size(cursor);
   if (!count || *count > cursor.remaining() / min_transaction_size) {
-    return bad(cursor.offset(), cursor.ok() ? "more transactions than the block can hold"
-                                            : "ends within the header");
+    return bad_block(cursor.offset(), cursor.ok() ? "more transactions than the block can hold"
+                                                  : "ends within the header");
   }
   // Grows as it goes: a Transaction is larger in memory than the shortest one on the wire.
   for (std::uint64_t i = 0; i < *count; ++i) {
     const std::size_t start = cursor.offset();
     auto transaction = read_transaction(cursor);
     if (!transaction) {
-      return bad(start, "transaction " + decimal(i) + ": " + transaction.error().message);
+      return bad_block(start, "transaction " + decimal(i) + ": " + transaction.error().message);
     }
     block.transactions.push_back(std::move(*transaction));
   }
   if (!cursor.at_end()) {
     if (block.transactions.empty() || !block.transactions.back().hogex) {
-      return bad(cursor.offset(), "bytes after the last transaction");
+      return bad_block(cursor.offset(), "bytes after the last transaction");
     }
     const ByteView extension = cursor.read_view(cursor.remaining());
     block.extension.assign(extension.begin(), extension.end());

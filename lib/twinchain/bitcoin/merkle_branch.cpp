@@ -1,19 +1,32 @@
 #include "twinchain/bitcoin/merkle_branch.hpp"
 
+#include <algorithm>
+
 #include "twinchain/crypto/sha256.hpp"
+#include "twinchain/crypto/sha256_many.hpp"
 
 namespace twinchain::bitcoin {
 namespace {
 
-// Replaces a row by the row above it.
+// Replaces a row by the row above it. Many at a time: a block can have a million transactions.
 void go_up(std::vector<Hash256>& row, bool* mutated) {
+  constexpr std::size_t chunk = 512;
+  std::array<PrefixedMessage, chunk> messages{};
+  std::array<Hash256, chunk> inner{};
   const std::size_t parents = (row.size() + 1) / 2;
-  for (std::size_t i = 0; i < parents; ++i) {
-    const Hash256& left = row[2 * i];
-    const bool paired = 2 * i + 1 < row.size();
-    const Hash256& right = paired ? row[2 * i + 1] : left;
-    if (mutated != nullptr && paired && left == right) *mutated = true;
-    row[i] = merkle_parent(left, right);
+  for (std::size_t begin = 0; begin < parents; begin += chunk) {
+    const std::size_t count = std::min(chunk, parents - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t at = 2 * (begin + i);
+      const bool paired = at + 1 < row.size();
+      const Hash256& right = paired ? row[at + 1] : row[at];
+      if (mutated != nullptr && paired && row[at] == right) *mutated = true;
+      messages[i] = {row[at], right};
+    }
+    sha256_many(std::span(messages).first(count), std::span(inner).first(count));
+    for (std::size_t i = 0; i < count; ++i) messages[i] = {inner[i], {}};
+    // A parent's place is at or before its children's: theirs are hashed by now.
+    sha256_many(std::span(messages).first(count), std::span(row).subspan(begin, count));
   }
   row.resize(parents);
 }

@@ -51,9 +51,13 @@ Hash256 proof_of_work_hash(ProofOfWork kind, const BlockHeaderBytes& header) {
   return kind == ProofOfWork::sha256d ? block_hash(header) : scrypt_1024_1_1(header);
 }
 
+bool meets_target(const Hash256& hash, std::uint32_t bits, const UInt256& limit) {
+  const auto target = target_from_bits(bits, limit);
+  return target && UInt256::from_hash(hash) <= *target;
+}
+
 bool check_proof_of_work(ProofOfWork kind, const BlockHeaderBytes& header, const UInt256& limit) {
-  const auto target = target_from_bits(load_le<std::uint32_t>(&header[72]), limit);
-  return target && UInt256::from_hash(proof_of_work_hash(kind, header)) <= *target;
+  return meets_target(proof_of_work_hash(kind, header), load_le<std::uint32_t>(&header[72]), limit);
 }
 
 }  // namespace twinchain::bitcoin

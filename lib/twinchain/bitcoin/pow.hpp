@@ -34,6 +34,9 @@ UInt256 block_work(std::uint32_t bits);
 
 /// The hash that the proof of work is about.
 Hash256 proof_of_work_hash(ProofOfWork kind, const BlockHeaderBytes& header);
+/// Whether a hash (of proof_of_work_hash) is at most the target that these bits state, and this is
+/// no easier than `limit`.
+bool meets_target(const Hash256& hash, std::uint32_t bits, const UInt256& limit);
 /// Whether the header meets the target that it states itself, and this is no easier than `limit`.
 bool check_proof_of_work(ProofOfWork kind, const BlockHeaderBytes& header, const UInt256& limit);
 

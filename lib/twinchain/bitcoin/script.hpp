@@ -1,6 +1,7 @@
 // Bitcoin script: reading operations, pushes, numbers, data outputs. Floor 2.
 //
-// Source: Bitcoin Core script/script.h. There is no interpreter here.
+// Source: Bitcoin Core script/script.h. The interpreter is interpreter.hpp, all opcodes are in
+// opcodes.hpp.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,8 @@ class ScriptReader {
   std::optional<ScriptOperation> next();
   [[nodiscard]] bool malformed() const { return !cursor_.ok(); }
   [[nodiscard]] bool at_end() const { return cursor_.at_end(); }
+  /// Of the first byte not yet read.
+  [[nodiscard]] std::size_t offset() const { return cursor_.offset(); }
 
  private:
   ByteCursor cursor_;
@@ -48,6 +51,18 @@ void append_push_number(Bytes& script, std::int64_t value);
 Bytes encode_script_number(std::int64_t value);
 /// Nothing when longer than max_size bytes (at most 8) or not in shortest form.
 std::optional<std::int64_t> decode_script_number(ByteView bytes, std::size_t max_size);
+/// The same, in any form that fits.
+std::optional<std::int64_t> decode_script_number_lax(ByteView bytes, std::size_t max_size);
+
+/// The script without each `piece` that begins where an operation begins (Bitcoin's FindAndDelete,
+/// which is byte for byte: what is behind a piece that was left out may be looked at as a piece,
+/// too). Nothing when it has none.
+std::optional<Bytes> find_and_delete(ByteView script, ByteView piece);
+
+/// Whether all operations are pushes (OP_RESERVED counts as one).
+bool is_push_only(ByteView script);
+/// OP_HASH160, 20 bytes, OP_EQUAL and nothing else, in exactly these 23 bytes (BIP 16).
+bool is_pay_to_script_hash(ByteView script);
 
 /// OP_RETURN and one push. By policy 80 bytes pass through every node (INTEROP); the limit is the
 /// caller's.
@@ -55,5 +70,23 @@ Bytes op_return_script(ByteView payload);
 /// The payload of a script that is exactly what op_return_script() makes: OP_RETURN, one push in
 /// its shortest form, nothing more. A view into `script`.
 std::optional<ByteView> op_return_payload(ByteView script);
+
+/// Whether no input can ever spend it: OP_RETURN, or OP_FALSE OP_RETURN, is what it begins with, or
+/// it is longer than a script may be (10,000 bytes). Such outputs need not be kept as unspent.
+bool is_unspendable(ByteView script);
+
+/// An output that carries data: OP_FALSE OP_RETURN, a tag, the data, each in one push of the
+/// shortest form. It is never executed, so that the limit of 520 bytes a push does not apply.
+struct DataOutput {
+  ByteView tag;   ///< 1 to 75 bytes
+  ByteView data;  ///< 0 to max_data_output_size bytes
+};
+inline constexpr std::size_t max_data_tag_size = 75;
+/// So that the script stays below what Bitcoin's CompactSize may say (32 MiB).
+inline constexpr std::size_t max_data_output_size = 0x02000000 - 128;
+/// Nothing when the tag or the data do not keep to their limits.
+std::optional<Bytes> data_output_script(ByteView tag, ByteView data);
+/// The parts of a script that is exactly what data_output_script() makes; views into `script`.
+std::optional<DataOutput> read_data_output(ByteView script);
 
 }  // namespace twinchain::bitcoin

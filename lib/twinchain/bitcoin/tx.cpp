@@ -172,7 +172,12 @@ Result<Transaction> read_transaction(ByteCursor& cursor, TxEncoding encoding) {
 }
 
 Bytes serialize(const Transaction& transaction, TxEncoding encoding) {
+  // Scripts, and more than the rest takes but for a witness: data of megabytes is copied once.
+  std::size_t size_hint = 32;
+  for (const TxIn& input : transaction.inputs) size_hint += 49 + input.script_sig.size();
+  for (const TxOut& output : transaction.outputs) size_hint += 17 + output.script_pubkey.size();
   Bytes out;
+  out.reserve(size_hint);
   append_transaction(out, transaction, encoding);
   return out;
 }
