@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <ctime>
@@ -81,7 +82,9 @@ Result<ExitCode> run(const Options& options) {
     const std::int64_t due_ns = begin_ns + tick * step_ns;
     if (duration_ns > 0 && tick * step_ns >= duration_ns) break;
     const timespec due{static_cast<time_t>(due_ns / 1'000'000'000), due_ns % 1'000'000'000};
-    ::clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &due, nullptr);
+    while (::clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &due, nullptr) == EINTR &&
+           !cli::stop_requested()) {
+    }
     if (cli::stop_requested()) break;
     sampler->sample(values);
     append_row(out, system_clock().wall_ns(), values);

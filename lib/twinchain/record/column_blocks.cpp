@@ -12,16 +12,10 @@
 namespace twinchain::record {
 namespace {
 
-constexpr std::size_t plane_count = 8;
+constexpr std::size_t planes_in_a_word = 8;
 /// Below this nothing that zstd can do makes up for its frame.
 constexpr std::size_t least_zstd_bytes = 16;
 constexpr int zstd_level = 1;
-
-std::uint64_t difference_at(std::span<const std::uint64_t> words, unsigned order, std::size_t i) {
-  if (order == 0) return words[i];
-  if (order == 1) return words[i + 1] - words[i];
-  return words[i + 2] - 2 * words[i + 1] + words[i];
-}
 
 /// About the mean of the differences, moved so that the factor divides what is left of those that
 /// it divides at all. Any base is right.
@@ -270,7 +264,7 @@ Status BlockReader::read_planes(std::span<std::uint64_t> words) {
   if (!in_.ok()) return cut_short(in_);
   std::ranges::fill(words, std::uint64_t{0});
   plane_.resize(words.size());
-  for (std::size_t plane = 0; plane < plane_count; ++plane) {
+  for (std::size_t plane = 0; plane < planes_in_a_word; ++plane) {
     const auto kind = static_cast<BlockKind>(kinds >> (2 * plane) & 3);
     if (kind == BlockKind::zero) continue;
     TWINCHAIN_TRY(read_plane(kind, plane_));

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "twinchain/record/column_kernels.hpp"
 #include "twinchain/record/column_rice.hpp"
 
 namespace twinchain::record {
@@ -20,12 +21,6 @@ constexpr double zstd_handicap = 1.03;
 
 std::span<const std::uint64_t> middle(std::span<const std::uint64_t> all, std::size_t size) {
   return all.size() <= size ? all : all.subspan((all.size() - size) / 2, size);
-}
-
-std::uint64_t difference_at(std::span<const std::uint64_t> words, unsigned order, std::size_t i) {
-  if (order == 0) return words[i];
-  if (order == 1) return words[i + 1] - words[i];
-  return words[i + 2] - 2 * words[i + 1] + words[i];
 }
 
 /// The largest factor of all differences once they are taken from the first.

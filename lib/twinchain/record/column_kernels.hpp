@@ -26,6 +26,14 @@ struct ResidualRule {
 /// The factor that turns the sign.
 inline constexpr std::uint64_t minus_one = ~std::uint64_t{0};
 
+/// Number i of the differences of the order 0 (the words themselves) to 2.
+inline std::uint64_t difference_at(std::span<const std::uint64_t> words, unsigned order,
+                                   std::size_t i) {
+  if (order == 0) return words[i];
+  if (order == 1) return words[i + 1] - words[i];
+  return words[i + 2] - 2 * words[i + 1] + words[i];
+}
+
 /// Differences of the order, less the base, divided by the factor, zigzag or not, into
 /// `residuals`, of which there are words.size() - order, at least one. Gives the OR of them in
 /// `used`. False, with anything in the outputs, when the factor does not divide all of them.

@@ -37,7 +37,8 @@ LineParser::Extent CsvParser::find_row(std::string_view input, bool give_up) con
   Extent row;
   bool in_quotes = false;
   bool at_field_start = true;
-  for (std::size_t i = 0; i < input.size(); ++i) {
+  const bool has_mark = at_first_byte() && input.starts_with(utf8_mark);
+  for (std::size_t i = has_mark ? utf8_mark.size() : 0; i < input.size(); ++i) {
     const char c = input[i];
     if (in_quotes) {
       if (c == '"') {
@@ -262,6 +263,7 @@ bool CsvParser::take_cell(std::size_t index, const char*& at, const char* end) {
   const char* fault = read_cell(at, end, cell);
   if (fault != nullptr) {
     row_.fault = column_place(index, column.name) + fault;
+    row_.quotes_are_wrong = true;
     return false;
   }
   fault = index == time_column_ ? take_time(cell) : take_value(column, cell);
@@ -277,6 +279,10 @@ LineParser::Kind CsvParser::refuse_row(std::string_view row) {
   if (count && *count != columns_.size()) {
     row_.fault =
         counted(*count, "field") + " instead of " + decimal(std::uint64_t{columns_.size()});
+  } else if (row_.fault.empty()) {
+    // A field too many, whose quotes are wrong.
+    row_.fault = "more than " + counted(columns_.size(), "field");
+    row_.quotes_are_wrong = true;
   }
   return Kind::refused;
 }
@@ -317,8 +323,9 @@ void CsvParser::find_dense_columns() {
   const std::size_t count = columns_.size() - (time_column_ == no_column ? 0 : 1);
   if (blank_separated_ || count == 0) return;
   dense_channels_.clear();
-  for (const Column& column : columns_) {
-    const bool is_time = &column == columns_.data() + time_column_;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const Column& column = columns_[i];
+    const bool is_time = i == time_column_;
     if (!is_time && (!column.is_f64 || column.channel >= count)) return;
     dense_channels_.push_back(is_time ? no_channel : column.channel);
   }
@@ -386,6 +393,7 @@ bool CsvParser::restore_state(ByteCursor& in) {
   const auto count = in.read_le<std::uint32_t>();
   if (count > in.remaining() / 4) return false;
   std::vector<std::string> names;
+  names.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) names.push_back(read_text(in));
   if (!time_.restore(in)) return false;
   return names.empty() || use_names(std::move(names)).has_value();

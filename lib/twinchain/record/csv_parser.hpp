@@ -20,6 +20,9 @@ class CsvParser final : public LineParser {
   [[nodiscard]] Extent find_row(std::string_view input, bool give_up) const override;
   Result<Kind> take_row(std::string_view row) override;
   bool take_dense_row(std::string_view row, double* values, std::int64_t& time_ns) override;
+  [[nodiscard]] bool at_header() const override {
+    return columns_.empty() && !options_.csv_without_header;
+  }
   void forget_channels() override;
   void save_state(Bytes& out) const override;
   bool restore_state(ByteCursor& in) override;

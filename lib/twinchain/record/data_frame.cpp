@@ -6,6 +6,7 @@
 #include "twinchain/base/text.hpp"
 #include "twinchain/crypto/merkle.hpp"
 #include "twinchain/crypto/sha256.hpp"
+#include "twinchain/crypto/sha256_many.hpp"
 
 namespace twinchain::record {
 
@@ -120,29 +121,66 @@ Seed body_seed(ByteView body) {
   return seed;
 }
 
+namespace {
+
+constexpr std::string_view salt_label = "twinchain leaf salt 1";
+constexpr std::uint8_t leaf_prefix = 0x00;
+using SaltMessage = std::array<std::uint8_t, salt_label.size() + 4>;
+
+SaltMessage salt_message(std::uint32_t index) {
+  SaltMessage message{};
+  std::copy(salt_label.begin(), salt_label.end(), message.begin());
+  store_le(&message[salt_label.size()], index);
+  return message;
+}
+
+}  // namespace
+
 Hash256 leaf_salt(const Seed& seed, std::uint32_t index) {
-  static constexpr std::string_view label = "twinchain leaf salt 1";
-  std::array<std::uint8_t, label.size() + 4> message{};
-  std::copy(label.begin(), label.end(), message.begin());
-  store_le(&message[label.size()], index);
-  return hmac_sha256(seed, message);
+  return hmac_sha256(seed, salt_message(index));
 }
 
 Hash256 salted_leaf_hash(const Hash256& salt, ByteView leaf_bytes) {
-  static constexpr std::uint8_t prefix = 0x00;
-  return sha256({ByteView(&prefix, 1), ByteView(salt), leaf_bytes});
+  return sha256({ByteView(&leaf_prefix, 1), ByteView(salt), leaf_bytes});
+}
+
+std::vector<Hash256> leaf_salts(const Seed& seed, std::size_t count) {
+  std::vector<SaltMessage> messages;
+  messages.reserve(count);
+  std::vector<ByteView> views;
+  views.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    messages.push_back(salt_message(static_cast<std::uint32_t>(i)));
+    views.emplace_back(messages.back());
+  }
+  std::vector<Hash256> salts(count);
+  hmac_sha256_many(seed, views, salts);
+  return salts;
+}
+
+std::vector<Hash256> salted_leaf_hashes(std::span<const Hash256> salts,
+                                        std::span<const Leaf> leaves) {
+  std::vector<std::array<std::uint8_t, 1 + sizeof(Hash256)>> prefixes(leaves.size());
+  std::vector<PrefixedMessage> messages;
+  messages.reserve(leaves.size());
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    prefixes[i][0] = leaf_prefix;
+    std::copy(salts[i].begin(), salts[i].end(), prefixes[i].begin() + 1);
+    messages.push_back({ByteView(prefixes[i]), leaves[i].bytes});
+  }
+  std::vector<Hash256> hashes(leaves.size());
+  sha256_many(messages, hashes);
+  return hashes;
+}
+
+Hash256 leaves_root(const Seed& seed, std::span<const Leaf> leaves) {
+  return merkle_root(salted_leaf_hashes(leaf_salts(seed, leaves.size()), leaves));
 }
 
 Result<Hash256> frame_root(ByteView body) {
   auto leaves = parse_leaves(body, false);
   if (!leaves) return pass(leaves);
-  const Seed seed = body_seed(body);
-  MerkleFrontier tree;
-  std::uint32_t index = 0;
-  for (const Leaf& leaf : *leaves) {
-    tree.append(salted_leaf_hash(leaf_salt(seed, index++), leaf.bytes));
-  }
-  return tree.root();
+  return leaves_root(body_seed(body), *leaves);
 }
 
 Result<DataHeader> check_data_frame(const FrameHeader& header, ByteView body) {

@@ -9,6 +9,7 @@
 // this program does not know is covered all the same.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,13 @@ Seed body_seed(ByteView body);
 
 Hash256 leaf_salt(const Seed& seed, std::uint32_t index);
 Hash256 salted_leaf_hash(const Hash256& salt, ByteView leaf_bytes);
+/// The salts of leaves 0 to count - 1, and the hashes of leaves with their salts (spans of one
+/// size): the same as one by one, several times faster.
+std::vector<Hash256> leaf_salts(const Seed& seed, std::size_t count);
+std::vector<Hash256> salted_leaf_hashes(std::span<const Hash256> salts,
+                                        std::span<const Leaf> leaves);
+/// R of all leaves of a frame.
+Hash256 leaves_root(const Seed& seed, std::span<const Leaf> leaves);
 /// R of a DATA body, or the structural error of parse_leaves().
 Result<Hash256> frame_root(ByteView body);
 

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "twinchain/base/text.hpp"
+#include "twinchain/record/ndjson_flatten.hpp"
 #include "twinchain/record/row_parser.hpp"
 
 namespace twinchain::record {
@@ -114,10 +115,11 @@ class InterfaceReader {
     dom::element schemas;
     if (interface["schemas"].get(schemas) != simdjson::SUCCESS) return;
     dom::array list;
-    if (schemas.get(list) != simdjson::SUCCESS) return;
-    for (const dom::element one : list) {
-      if (const auto id = text_member(one, "@id")) named_.emplace(*id, one);
-    }
+    if (schemas.get(list) != simdjson::SUCCESS) return collect_named_schema(schemas);
+    for (const dom::element one : list) collect_named_schema(one);
+  }
+  void collect_named_schema(dom::element schema) {
+    if (const auto id = text_member(schema, "@id")) named_.emplace(*id, schema);
   }
 
   Status take_content(dom::element content) {
@@ -176,6 +178,8 @@ class InterfaceReader {
       return refuse(channel, "an Object needs fields");
     }
     for (const dom::element field : fields) {
+      // Objects that name others several times over unfold to more than anybody can wait for.
+      if (++fields_seen_ > max_channels) return refuse(channel, "its objects have too many fields");
       const auto name = text_member(field, "name");
       if (!name || name->empty()) return refuse(channel, "a field has no name");
       Channel inner{channel.name + "." + std::string(*name), ValueType::f64, {}, {}};
@@ -188,6 +192,10 @@ class InterfaceReader {
     if (channel.name.size() > 0xffff || channel.unit.size() > 0xffff ||
         channel.label.size() > 0xffff) {
       return refuse(channel, "a name, unit or displayName is too long");
+    }
+    text_bytes_ += channel.name.size() + channel.unit.size() + channel.label.size();
+    if (text_bytes_ > max_dtdl_bytes) {
+      return fail(ExitCode::malformed, "dtdl: the names of its telemetries are too long");
     }
     if (!names_.insert(channel.name).second) return refuse(channel, "the name is given twice");
     if (schema_.channels.size() >= max_channels) {
@@ -205,6 +213,8 @@ class InterfaceReader {
   Schema& schema_;
   std::unordered_map<std::string_view, dom::element> named_;
   std::unordered_set<std::string> names_;
+  std::size_t fields_seen_ = 0;
+  std::size_t text_bytes_ = 0;
 };
 
 std::optional<dom::element> find_interface(dom::element document) {
@@ -227,8 +237,7 @@ Result<Schema> parse_dtdl(ByteView json, const std::string& source_name) {
   dom::element document;
   const simdjson::padded_string text(as_text(json));
   if (const auto error = parser.parse(text).get(document)) {
-    std::string why = simdjson::error_message(error);
-    return fail(ExitCode::malformed, "dtdl: malformed json: " + escape(why));
+    return fail(ExitCode::malformed, std::string("dtdl: ") + describe_json_error(error));
   }
   const auto interface = find_interface(document);
   if (!interface) {

@@ -41,6 +41,43 @@ void append_part(std::string& out, std::string_view part) {
   }
 }
 
+/// Where in a line a byte stands.
+enum class Part { indent, series, gap, key_start, key, value_start, value, text, rest };
+
+bool may_escape(Part part) {
+  return part != Part::value_start && part != Part::value && part != Part::rest;
+}
+
+/// The part that the byte after `c` belongs to; `c` may be a backslash that escapes the next one.
+Part next_part(Part part, char c) {
+  switch (part) {
+    case Part::indent:
+      if (c == ' ' || c == '\t') return Part::indent;
+      return c == '#' ? Part::rest : Part::series;
+    case Part::series:
+      return c == ' ' ? Part::gap : Part::series;
+    case Part::gap:
+      if (c == ' ') return Part::gap;
+      [[fallthrough]];
+    case Part::key_start:
+      return c == '=' || c == ',' || c == ' ' ? Part::rest : Part::key;
+    case Part::key:
+      if (c == '=') return Part::value_start;
+      return c == ',' || c == ' ' ? Part::rest : Part::key;
+    case Part::value_start:
+      if (c == '"') return Part::text;
+      [[fallthrough]];
+    case Part::value:
+      if (c == ',') return Part::key_start;
+      return c == ' ' ? Part::rest : Part::value;
+    case Part::text:
+      return c == '"' ? Part::value : Part::text;
+    case Part::rest:
+      break;
+  }
+  return Part::rest;
+}
+
 const char* parse_unsigned_or_signed(std::string_view digits, bool is_signed, RowValue& value) {
   const std::string_view unsigned_digits =
       is_signed && digits.starts_with('-') ? digits.substr(1) : digits;
@@ -65,30 +102,28 @@ bool InfluxParser::fault(std::string why) {
   return false;
 }
 
-/// A string value may hold line ends. Quotes mean something only after the first blank.
+/// A string value may hold line ends. A quote opens one where it stands directly after the "=" of
+/// a field, as take_fields() reads it; any other quote is a byte like others.
 LineParser::Extent InfluxParser::find_row(std::string_view input, bool give_up) const {
   Extent first = LineParser::find_row(input, give_up);
-  if (std::memchr(input.data(), '"', first.size) == nullptr || input.starts_with('#')) return first;
+  if (std::memchr(input.data(), '"', first.size) == nullptr) return first;
+  Part part = Part::indent;
   Extent row;
-  bool in_fields = false;
-  bool in_quotes = false;
   for (std::size_t i = 0; i < input.size(); ++i) {
     const char c = input[i];
-    if (c == '\\' && i + 1 < input.size() && input[i + 1] != '\n') {
-      ++i;
-    } else if (c == '"' && in_fields) {
-      in_quotes = !in_quotes;
-    } else if (c == ' ') {
-      in_fields = true;
-    } else if (c == '\n' && !in_quotes) {
-      row.size = i;
-      row.line_end = 1;
-      return row;
-    } else if (c == '\n' && ++row.lines > max_quoted_lines) {
-      break;
+    if (c == '\n') {
+      if (part != Part::text) {
+        row.size = i;
+        row.line_end = 1;
+        return row;
+      }
+      if (++row.lines > max_quoted_lines) break;
+      continue;
     }
+    if (c == '\\' && may_escape(part) && i + 1 < input.size() && input[i + 1] != '\n') ++i;
+    part = next_part(part, c);
   }
-  if (in_quotes && (give_up || row.lines > max_quoted_lines)) {
+  if (part == Part::text && (give_up || row.lines > max_quoted_lines)) {
     first.quote_open = true;
     return first;
   }
@@ -128,10 +163,10 @@ bool InfluxParser::read_series(std::string_view raw, Series& series) {
 }
 
 InfluxParser::Series* InfluxParser::find_series(std::string_view raw) {
+  if (series_bytes_ > max_series_bytes) forget_channels();
   if (last_series_ != nullptr && raw == last_raw_) return last_series_;
   auto found = series_.find(raw);
   if (found == series_.end()) {
-    if (series_bytes_ > max_series_bytes) forget_channels();
     Series series;
     if (!read_series(raw, series)) return nullptr;
     series_bytes_ += 3 * raw.size() + sizeof(Series);
@@ -226,6 +261,7 @@ bool InfluxParser::take_field(Series& series, Field& field, std::string_view tex
     token = text.substr(start + 1, at - start - 1);
     ++at;
     if (at < text.size() && text[at] != ',' && text[at] != ' ') {
+      row_.quotes_are_wrong = true;
       return fault("field " + quote_text(field.name) + ": text after a closing quote");
     }
   } else {
@@ -233,7 +269,7 @@ bool InfluxParser::take_field(Series& series, Field& field, std::string_view tex
     token = text.substr(start, at - start);
     if (token.empty()) return fault("field " + quote_text(field.name) + " has no value");
     if (field.channel != no_channel && channels_.type(field.channel) == ValueType::f64) {
-      const auto number = parse_plain_f64<NumberSyntax::text>(token.data());
+      const auto number = parse_plain_f64<NumberSyntax::text>(text.data() + start);
       if (number.end == token.data() + token.size() && channels_.take_in_row(field.channel)) {
         row_.values.emplace_back(field.channel, number.value);
         return true;

@@ -14,14 +14,13 @@
 namespace twinchain::record {
 namespace {
 
-constexpr std::size_t read_size = std::size_t{1} << 20;
-
 class FdInput final : public InputSource {
  public:
   FdInput(UniqueFd fd, int stop_fd) : fd_(std::move(fd)), stop_fd_(stop_fd) {
     struct stat info{};
     if (::fstat(fd_.get(), &info) == 0 && S_ISFIFO(info.st_mode)) {
-      ::fcntl(fd_.get(), F_SETPIPE_SZ, static_cast<int>(read_size));  // works as it is otherwise
+      ::fcntl(fd_.get(), F_SETPIPE_SZ,
+              static_cast<int>(file_piece_bytes));  // works as it is otherwise
     }
   }
 
@@ -67,7 +66,7 @@ class FdInput final : public InputSource {
     return static_cast<std::size_t>(count);
   }
 
-  [[nodiscard]] std::size_t read_size_bytes() const override { return read_size; }
+  [[nodiscard]] std::size_t read_size_bytes() const override { return file_piece_bytes; }
 
  private:
   enum class State { fresh, reading, stopping, at_end, done };

@@ -18,7 +18,6 @@
 namespace twinchain::record {
 namespace {
 
-constexpr std::size_t read_size = std::size_t{1} << 20;
 /// Where the kernel gives no notice of changes (network file systems), this is how late one is.
 constexpr std::int64_t look_again_ns = 250'000'000;
 /// So many bytes before the position are remembered, to know the file again.
@@ -86,7 +85,7 @@ class FollowInput final : public InputSource {
     return *count;
   }
 
-  [[nodiscard]] std::size_t read_size_bytes() const override { return read_size; }
+  [[nodiscard]] std::size_t read_size_bytes() const override { return file_piece_bytes; }
 
   [[nodiscard]] Bytes position() const override {
     if (!file_.valid()) return {};
@@ -153,6 +152,16 @@ class FollowInput final : public InputSource {
     return true;
   }
 
+  /// Whoever cuts the file may have written more than there was before anybody looks again, as long
+  /// as nobody reads what this recorder writes.
+  bool content_is_known() {
+    std::array<std::uint8_t, fingerprint_size> there{};
+    const auto wanted = std::span(there).first(fingerprint_.size());
+    auto count = pread_full(file_.get(), wanted, offset_ - fingerprint_.size());
+    return !count || std::equal(fingerprint_.begin(), fingerprint_.end(), there.begin(),
+                                there.begin() + static_cast<std::ptrdiff_t>(*count));
+  }
+
   void go_back(std::uint64_t count) {
     offset_ -= count;
     if (count > 0) fingerprint_.clear();
@@ -187,13 +196,15 @@ class FollowInput final : public InputSource {
       return std::unexpected(errno_error("cannot stat " + escape(path_), errno));
     }
     auto size = static_cast<std::uint64_t>(info.st_size);
-    if (size > offset_) return InputEvent{InputEvent::Kind::readable, 0};
-    if (size < offset_) {
-      notice_(escape(path_) + " was cut to " + decimal(size) +
-              " bytes: reading it from its beginning");
+    const bool cut = size < offset_;
+    if (cut || !content_is_known()) {
+      notice_(escape(path_) +
+              (cut ? " was cut to " + decimal(size) + " bytes" : " was written anew") +
+              ": reading it from its beginning");
       begin(std::move(file_), info);
       return InputEvent{InputEvent::Kind::restarted, 0};
     }
+    if (size > offset_) return InputEvent{InputEvent::Kind::readable, 0};
     // Whoever writes may go on in the renamed file for a while. It has let go of it when there is
     // something in the new one.
     struct stat named{};

@@ -21,7 +21,7 @@
 namespace twinchain::record {
 namespace {
 
-constexpr std::size_t read_size = std::size_t{64} << 10;
+constexpr std::size_t socket_piece_bytes = std::size_t{64} << 10;
 
 /// Removes the socket file that was made, and only that one.
 class SocketFile {
@@ -92,7 +92,7 @@ class ListenInput final : public InputSource {
     return std::size_t{0};
   }
 
-  [[nodiscard]] std::size_t read_size_bytes() const override { return read_size; }
+  [[nodiscard]] std::size_t read_size_bytes() const override { return socket_piece_bytes; }
   [[nodiscard]] bool independent_writers() const override { return true; }
 
  private:
@@ -254,6 +254,7 @@ Status remove_stale_socket(const std::string& path, const sockaddr_un& address) 
     return fail(ExitCode::usage, escape(path) + " is there already and is no socket");
   }
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!probe.valid()) return std::unexpected(errno_error("cannot make a socket", errno));
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
     return fail(ExitCode::system, escape(path) + " is in use by another process");
   }

@@ -12,26 +12,9 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
-static_assert(JsonFlattener::padding >= simdjson::SIMDJSON_PADDING);
+constexpr const char* no_scalar = "malformed json: neither a number, true, false nor null";
 
-const char* describe_error(simdjson::error_code error) {
-  switch (error) {
-    case simdjson::EMPTY:
-      return "malformed json: nothing there";
-    case simdjson::UTF8_ERROR:
-      return "malformed json: not UTF-8";
-    case simdjson::UNCLOSED_STRING:
-      return "malformed json: a string is not closed";
-    case simdjson::UNESCAPED_CHARS:
-      return "malformed json: a control character in a string";
-    case simdjson::STRING_ERROR:
-      return "malformed json: a bad escape in a string";
-    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-      return "malformed json: ends too early";
-    default:
-      return "malformed json: not in the order of keys, values, commas and brackets";
-  }
-}
+static_assert(JsonFlattener::padding >= simdjson::SIMDJSON_PADDING);
 
 std::string_view trim_token(std::string_view token) {
   while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\n' ||
@@ -39,6 +22,28 @@ std::string_view trim_token(std::string_view token) {
     token.remove_suffix(1);
   }
   return token;
+}
+
+/// Whether the first object or array of a text ends before the text does. simdjson looks at the
+/// last bracket first, and takes one that is not there for a text that was cut.
+bool is_followed(std::string_view json) {
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      if (depth <= 1) return !trim_token(json.substr(i + 1)).empty();
+      --depth;
+    }
+  }
+  return false;
 }
 
 /// The key that starts at `raw` (after its quote) without its closing quote. simdjson has found
@@ -51,27 +56,57 @@ std::string_view raw_key(const char* raw, const char* end) {
 
 }  // namespace
 
+const char* describe_json_error(int simdjson_error) {
+  switch (simdjson_error) {
+    case simdjson::EMPTY:
+      return "malformed json: nothing there";
+    case simdjson::UTF8_ERROR:
+      return "malformed json: not UTF-8";
+    case simdjson::UNCLOSED_STRING:
+      return "malformed json: a string is not closed";
+    case simdjson::UNESCAPED_CHARS:
+      return "malformed json: a control character in a string";
+    case simdjson::STRING_ERROR:
+      return "malformed json: a bad escape in a string";
+    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
+      return "malformed json: ends too early";
+    case simdjson::T_ATOM_ERROR:
+    case simdjson::F_ATOM_ERROR:
+    case simdjson::N_ATOM_ERROR:
+    case simdjson::NUMBER_ERROR:
+      return no_scalar;
+    case simdjson::DEPTH_ERROR:
+      return "malformed json: nested too deep";
+    default:
+      return "malformed json: not in the order of keys, values, commas and brackets";
+  }
+}
+
 /// The walk over simdjson's on-demand interface. It checks syntax only where it passes, so it
 /// passes everywhere: each scalar is read, and nothing may follow.
 struct JsonFlattener::Json {
   explicit Json(JsonFlattener& owner) : flattener(owner) {}
 
-  bool malformed(simdjson::error_code error) { return malformed(describe_error(error)); }
+  bool malformed(simdjson::error_code error) {
+    const bool followed =
+        error == simdjson::INCOMPLETE_ARRAY_OR_OBJECT && is_followed({begin, end});
+    return malformed(followed ? something_follows : describe_json_error(error));
+  }
   bool malformed(const char* why) {
     flattener.malformed_ = true;
     flattener.row_->fault = why;
     return false;
   }
   bool open(std::string_view json) {
-    end = json.data() + json.size();
+    begin = json.data();
+    end = begin + json.size();
     const auto error =
         parser.iterate(json.data(), json.size(), json.size() + padding).get(document);
     return error == simdjson::SUCCESS || malformed(error);
   }
   bool check_end() {
     const auto location = document.current_location();
-    return location.error() == simdjson::OUT_OF_BOUNDS ||
-           malformed("malformed json: something follows the value");
+    return location.error() == simdjson::OUT_OF_BOUNDS || malformed(something_follows);
   }
 
   bool take_object(ondemand::object object, std::uint32_t node, int depth) {
@@ -169,9 +204,12 @@ struct JsonFlattener::Json {
   }
   bool too_deep(std::uint32_t node) { return flattener.refuse(node, "nested too deep", {}); }
 
+  static constexpr const char* something_follows = "malformed json: something follows the value";
+
   JsonFlattener& flattener;
   ondemand::parser parser;
   ondemand::document document;
+  const char* begin = nullptr;
   const char* end = nullptr;
 };
 
@@ -332,14 +370,18 @@ bool JsonFlattener::take_time(std::uint32_t node, std::string_view token, std::s
 }
 
 bool JsonFlattener::take_number(std::uint32_t node, std::string_view token) {
-  const Node& here = nodes_[node];
-  if (here.is_time) return take_time(node, token, token);
+  if (nodes_[node].is_time) {
+    // The reader of times takes more spellings than JSON has.
+    if (!scan_decimal(token, NumberSyntax::json)) return json_->malformed(no_scalar);
+    return take_time(node, token, token);
+  }
   Target target;
   if (!find_target(node, target)) return false;
   RowValue value;
   if (target.type == ValueType::f64) {
     // The token is followed by what ended it, or by the padding.
-    const auto number = parse_plain_f64<NumberSyntax::json>(token.data());
+    const char* const digits = token.data();
+    const auto number = parse_plain_f64<NumberSyntax::json>(digits);
     if (number.end == token.data() + token.size()) [[likely]] {
       value.set_f64(number.value);
       return keep(node, token, value, target);
@@ -349,7 +391,7 @@ bool JsonFlattener::take_number(std::uint32_t node, std::string_view token) {
                                         : infer_number_value(token, NumberSyntax::json, value);
   if (fault == nullptr) return keep(node, token, value, target);
   if (scan_decimal(token, NumberSyntax::json)) return refuse(node, fault, token);
-  return json_->malformed("malformed json: neither a number, true, false nor null");
+  return json_->malformed(no_scalar);
 }
 
 bool JsonFlattener::take_string(std::uint32_t node, std::string_view token, std::string_view text) {

@@ -17,6 +17,9 @@
 
 namespace twinchain::record {
 
+/// "malformed json: ..." for a simdjson::error_code.
+const char* describe_json_error(int simdjson_error);
+
 /// A scalar of the text, where it was found: what ndjson_template learns from.
 struct JsonLeaf {
   std::string_view token;  ///< in the text; with its quotes

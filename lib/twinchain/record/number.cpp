@@ -53,10 +53,15 @@ constexpr PowerOfFive power_of_five(int q) {
   return split_wide(quotient + 1);
 }
 
+constexpr std::size_t place_of(int q) {
+  const int place = q + lemire_limit;
+  return static_cast<std::size_t>(place);
+}
+
 constexpr auto powers_of_five = [] {
   std::array<PowerOfFive, 2 * lemire_limit + 1> table{};
   for (int q = -lemire_limit; q <= lemire_limit; ++q) {
-    table[static_cast<std::size_t>(q + lemire_limit)] = power_of_five(q);
+    table[place_of(q)] = power_of_five(q);
   }
   return table;
 }();
@@ -67,7 +72,7 @@ double scale_exactly(std::uint64_t mantissa, int q) {
   if (mantissa == 0) return 0;
   const int leading_zeros = std::countl_zero(mantissa);
   mantissa <<= leading_zeros;
-  const PowerOfFive& power = powers_of_five[static_cast<std::size_t>(q + lemire_limit)];
+  const PowerOfFive& power = powers_of_five[place_of(q)];
   Wide product = static_cast<Wide>(mantissa) * power.high;
   constexpr std::uint64_t undecided = ~std::uint64_t{0} >> 55;
   if ((static_cast<std::uint64_t>(product >> 64) & undecided) == undecided) {

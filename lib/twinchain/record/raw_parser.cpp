@@ -44,7 +44,8 @@ bool RawParser::lacks_time_column() const {
 
 Status RawParser::use_builder(WindowBuilder& builder) {
   columns_.clear();
-  all_in_order_ = true;
+  // Rows of a time alone have nothing to be taken in blocks.
+  all_in_order_ = options_.column_names.size() > (time_column_ == no_column ? 0 : 1);
   for (std::size_t i = 0; i < options_.column_names.size(); ++i) {
     if (i == time_column_) continue;
     const std::string& name = options_.column_names[i];
@@ -220,7 +221,7 @@ Result<ParseOutcome> RawParser::parse(ByteView input, bool at_end, WindowBuilder
 
 std::string RawParser::time_note() const {
   if (time_column_ == no_column) return "arrival";
-  const std::string note = time_.note();
+  std::string note = time_.note();
   if (note.empty()) return note;
   return "column " + quote_text(options_.column_names[time_column_]) + ", " + note;
 }

@@ -160,7 +160,10 @@ Status Recorder::step(InputSource& input, bool& done) {
   if (event->kind == Kind::restarted) {
     TWINCHAIN_TRY(restart_writer(*writer, time));
   } else {
-    TWINCHAIN_TRY(close_writer(*writer, event->kind == Kind::closed, time));
+    // A connection ends in the same way when its writer has died in the middle of a line: half a
+    // number must not pass for one. Only of a file is the end the end of a row.
+    const bool whole = event->kind == Kind::closed && !independent_writers_;
+    TWINCHAIN_TRY(close_writer(*writer, whole, time));
   }
   return flush(false);
 }

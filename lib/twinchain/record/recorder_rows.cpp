@@ -30,6 +30,7 @@ Status Recorder::process(Writer& writer, bool at_end, std::int64_t arrival_ns) {
     TWINCHAIN_TRY(look_at_header(writer, at_end, wait));
     if (wait) return {};
   }
+  builder_.set_arrival(arrival_ns);
   while (!writer.failed) {
     if (writer.rest().empty()) return {};
     ParseControl control;
@@ -106,8 +107,8 @@ Status Recorder::close_writer(Writer& writer, bool whole, std::int64_t arrival_n
   event.arrival_ns = arrival_ns;
   TWINCHAIN_TRY(log_event(event));
   TWINCHAIN_TRY(process(writer, whole, arrival_ns));
-  TWINCHAIN_TRY(
-      reject_rest(writer, whole ? "cut short" : "cut short: the connection was lost", arrival_ns));
+  TWINCHAIN_TRY(reject_rest(
+      writer, whole ? "cut short" : "cut short: the connection ended in this row", arrival_ns));
   writers_.erase(writer.number);
   return {};
 }

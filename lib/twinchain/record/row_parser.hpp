@@ -14,7 +14,8 @@
 //           nan, inf, -inf in any case are f64. An empty cell is no value; "" is the empty text in
 //           a string channel, else no value. An integer that neither f64 nor i64 holds opens a
 //           string channel. The separator ' ' stands for any run of blanks. Empty lines are
-//           skipped. A quoted cell may span 100 lines; beyond, its quote counts as never closed.
+//           skipped. A quoted cell may span 100 lines and the longest row; beyond, its quote counts
+//           as never closed, which costs the line where it is and no other.
 //           Header names without text become column_1, column_2, ...
 //   NDJSON  one object a line; {"a":{"b":[1,2]}} are a.b.0 and a.b.1; null is no value; a JSON
 //           string never becomes a number. An integer that neither type holds is a reject.

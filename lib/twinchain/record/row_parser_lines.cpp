@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <unordered_set>
 
 #include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/text.hpp"
@@ -77,6 +78,8 @@ void LineParser::advance(ParseOutcome& outcome, std::size_t consumed, std::uint6
 Status LineParser::reject(std::string_view text, const char* why, WindowBuilder& builder,
                           const ParseControl& control) {
   std::string reason = why != nullptr ? std::string(why) : std::move(row_.fault);
+  // Without its header no row after it could be understood.
+  if (at_header()) return fail(ExitCode::malformed, place() + ": header: " + reason);
   if (control.strict) return fail(ExitCode::malformed, place() + ": " + reason);
   builder.reject({.line = line_,
                   .arrival_ns = control.arrival_ns,
@@ -100,7 +103,30 @@ Status LineParser::cut_long_row(std::string_view rest, const Extent& extent, Par
   return {};
 }
 
+Status LineParser::refuse_line(std::string_view rest, const Extent& line, ParseOutcome& outcome,
+                               WindowBuilder& builder, const ParseControl& control) {
+  std::string_view text = rest.substr(0, line.size);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  TWINCHAIN_TRY(reject(text, "a quote is not closed", builder, control));
+  advance(outcome, line.size + line.line_end, 1);
+  return {};
+}
+
+/// Before any of the new channels is made, so that a row that is refused leaves none behind.
+bool LineParser::check_added() {
+  if (row_.added.size() < 2) return true;
+  std::unordered_set<std::string_view> names;
+  names.reserve(row_.added.size());
+  for (const RowValues::Added& added : row_.added) {
+    if (names.insert(added.name).second) continue;
+    row_.fault = quote_text(added.name) + " is given twice";
+    return false;
+  }
+  return true;
+}
+
 bool LineParser::add_channels() {
+  if (!check_added()) return false;
   for (const RowValues::Added& added : row_.added) {
     RowValue& value = row_.values[added.value];
     value.channel = channels_.find(added.name);
@@ -219,6 +245,11 @@ Result<bool> LineParser::take(std::string_view rest, const Extent& extent, Parse
       *kind = Kind::refused;
     }
   }
+  if (*kind == Kind::refused && row_.quotes_are_wrong && extent.lines > 1) {
+    // A quote that was forgotten pairs with one of a later row: give that row a chance.
+    TWINCHAIN_TRY(refuse_line(rest, LineParser::find_row(rest, false), outcome, builder, control));
+    return true;
+  }
   if (*kind == Kind::refused) TWINCHAIN_TRY(reject(text, nullptr, builder, control));
   advance(outcome, extent.size + extent.line_end, extent.lines);
   return true;
@@ -248,20 +279,27 @@ Status LineParser::parse_rows(std::string_view text, bool at_end, ParseOutcome& 
     // The longest row, its line end and one byte more: enough to know that a row is too long.
     const std::string_view window = rest.substr(0, options_.max_row_bytes + 3);
     const bool full = window.size() > options_.max_row_bytes;
-    const Extent extent =
+    const auto too_long = [this, window](const Extent& row) {
+      const bool ends_in_return = row.size > 0 && window[row.size - 1] == '\r';
+      return row.size > options_.max_row_bytes + (ends_in_return ? 1 : 0);
+    };
+    Extent extent =
         cutting_ ? LineParser::find_row(window, false) : find_row(window, full || at_end);
-    const bool ends_in_return = extent.size > 0 && window[extent.size - 1] == '\r';
-    if (cutting_ || extent.size > options_.max_row_bytes + (ends_in_return ? 1 : 0)) {
+    if (!cutting_ && extent.lines > 1 && too_long(extent)) {
+      // Which of its lines are rows nobody knows: refuse the first, as when the quote stays open.
+      extent = LineParser::find_row(window, false);
+      extent.quote_open = true;
+    }
+    if (cutting_ || too_long(extent)) {
       if (extent.line_end == 0 && !full && !at_end) break;
       TWINCHAIN_TRY(cut_long_row(rest, extent, outcome, builder, control));
       continue;
     }
+    if (extent.line_end == 0 && !at_end) break;
     if (extent.quote_open) {
-      TWINCHAIN_TRY(reject(rest.substr(0, extent.size), "a quote is not closed", builder, control));
-      advance(outcome, extent.size + extent.line_end, 1);
+      TWINCHAIN_TRY(refuse_line(rest, extent, outcome, builder, control));
       continue;
     }
-    if (extent.line_end == 0 && !at_end) break;
     const auto taken = take(rest, extent, outcome, builder, control);
     if (!taken) return std::unexpected(taken.error());
     if (!*taken) break;

@@ -47,6 +47,8 @@ class LineParser : public RowParser {
                               std::int64_t& /*time_ns*/) {
     return false;
   }
+  /// Whether the next row says what the others mean, so that none can be read when it cannot.
+  [[nodiscard]] virtual bool at_header() const { return false; }
   /// Channel numbers that were remembered are void: another builder.
   virtual void forget_channels() = 0;
   virtual void save_state(Bytes& out) const = 0;
@@ -74,6 +76,9 @@ class LineParser : public RowParser {
                 const ParseControl& control);
   Status cut_long_row(std::string_view rest, const Extent& extent, ParseOutcome& outcome,
                       WindowBuilder& builder, const ParseControl& control);
+  /// A line whose quote nobody closes: the next one is a row again.
+  Status refuse_line(std::string_view rest, const Extent& line, ParseOutcome& outcome,
+                     WindowBuilder& builder, const ParseControl& control);
   /// False when the row has to wait for the next window.
   Result<bool> take(std::string_view rest, const Extent& extent, ParseOutcome& outcome,
                     WindowBuilder& builder, const ParseControl& control);
@@ -86,6 +91,7 @@ class LineParser : public RowParser {
   [[nodiscard]] bool is_full(const WindowBuilder& builder, const ParseControl& control) const;
   bool put_row(WindowBuilder& builder);
   bool add_channels();
+  bool check_added();
 
   std::uint64_t line_ = 1;    ///< of the next row
   std::uint64_t offset_ = 0;  ///< of the next row in the input

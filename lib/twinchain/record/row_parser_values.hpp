@@ -129,6 +129,7 @@ struct RowValues {
     added.clear();
     arena.clear();
     fault.clear();
+    quotes_are_wrong = false;
     added_name_bytes = 0;
   }
   /// To be asked before the name of a new channel is put together: a short row of long keys could
@@ -140,6 +141,8 @@ struct RowValues {
   std::vector<Added> added;
   TextArena arena;
   std::string fault;  ///< why the row is refused
+  /// Refused because of its quotes: where it ends is then a guess.
+  bool quotes_are_wrong = false;
   std::size_t added_name_bytes = 0;
 };
 

@@ -10,13 +10,13 @@ namespace {
 
 constexpr std::uint16_t schema_version = 1;
 
-void append_text(Bytes& out, std::string_view text) {
+void append_short_text(Bytes& out, std::string_view text) {
   const std::size_t size = std::min<std::size_t>(text.size(), 0xffff);
   append_le(out, static_cast<std::uint16_t>(size));
   append(out, text.substr(0, size));
 }
 
-std::string read_text(ByteCursor& in) {
+std::string read_short_text(ByteCursor& in) {
   const auto size = in.read_le<std::uint16_t>();
   return std::string(as_text(in.read_view(size)));
 }
@@ -41,15 +41,15 @@ Bytes encode_schema(const Schema& schema) {
   Bytes out;
   append_le(out, schema_version);
   append_le(out, std::uint16_t{0});
-  append_text(out, schema.source_name);
-  append_text(out, schema.time_note);
+  append_short_text(out, schema.source_name);
+  append_short_text(out, schema.time_note);
   append_le(out, static_cast<std::uint32_t>(schema.channels.size()));
   for (const Channel& channel : schema.channels) {
     append_le(out, static_cast<std::uint8_t>(channel.type));
     append_le(out, std::uint8_t{0});
-    append_text(out, channel.name);
-    append_text(out, channel.unit);
-    append_text(out, channel.label);
+    append_short_text(out, channel.name);
+    append_short_text(out, channel.unit);
+    append_short_text(out, channel.label);
   }
   return out;
 }
@@ -62,8 +62,8 @@ Result<Schema> parse_schema(ByteView body) {
   if (!in.ok() || version != schema_version || reserved != 0) {
     return fail(ExitCode::malformed, "schema of an unknown version");
   }
-  schema.source_name = read_text(in);
-  schema.time_note = read_text(in);
+  schema.source_name = read_short_text(in);
+  schema.time_note = read_short_text(in);
   const auto count = in.read_le<std::uint32_t>();
   if (count > max_channels || count > in.remaining() / 8) {
     return fail(ExitCode::malformed,
@@ -76,9 +76,9 @@ Result<Schema> parse_schema(ByteView body) {
     const auto type = in.read_le<std::uint8_t>();
     const auto reserved_byte = in.read_le<std::uint8_t>();
     channel.type = static_cast<ValueType>(type);
-    channel.name = read_text(in);
-    channel.unit = read_text(in);
-    channel.label = read_text(in);
+    channel.name = read_short_text(in);
+    channel.unit = read_short_text(in);
+    channel.label = read_short_text(in);
     if (!in.ok()) break;
     if (type < 1 || type > 4 || reserved_byte != 0 || channel.name.empty() ||
         !names.insert(channel.name).second) {

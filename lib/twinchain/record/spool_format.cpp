@@ -3,17 +3,17 @@
 namespace twinchain::record {
 namespace {
 
-void append_text(Bytes& out, ByteView bytes) {
+void append_sized(Bytes& out, ByteView bytes) {
   append_le(out, static_cast<std::uint32_t>(bytes.size()));
   append(out, bytes);
 }
 
-ByteView read_text(ByteCursor& in) {
+ByteView read_sized(ByteCursor& in) {
   const auto size = in.read_le<std::uint32_t>();
   return in.read_view(size);
 }
 
-Bytes to_bytes(ByteView view) {
+Bytes copy_of(ByteView view) {
   return {view.begin(), view.end()};
 }
 
@@ -33,8 +33,8 @@ Bytes encode_checkpoint(const Checkpoint& checkpoint) {
     append_le(out, writer.writer);
     append_le(out, writer.consumed_bytes);
     append_le(out, static_cast<std::uint8_t>(writer.check_header));
-    append_text(out, writer.parser_state);
-    append_text(out, writer.position);
+    append_sized(out, writer.parser_state);
+    append_sized(out, writer.position);
     append_le(out, writer.position_bytes);
   }
   return out;
@@ -52,8 +52,8 @@ Result<Checkpoint> parse_checkpoint(ByteView bytes) {
     writer.writer = in.read_le<std::uint32_t>();
     writer.consumed_bytes = in.read_le<std::uint64_t>();
     writer.check_header = in.read_le<std::uint8_t>() != 0;
-    writer.parser_state = to_bytes(read_text(in));
-    writer.position = to_bytes(read_text(in));
+    writer.parser_state = copy_of(read_sized(in));
+    writer.position = copy_of(read_sized(in));
     writer.position_bytes = in.read_le<std::uint64_t>();
     if (writer.writer >= checkpoint.next_writer) return malformed("checkpoint");
     checkpoint.writers.push_back(std::move(writer));
@@ -135,16 +135,16 @@ Result<WalEvent> parse_wal_event(std::uint16_t type, ByteView payload) {
 
 Bytes encode_segment_head(const SegmentHead& head) {
   Bytes out;
-  append_text(out, as_bytes(head.source_name));
-  append_text(out, head.schema_frame);
+  append_sized(out, as_bytes(head.source_name));
+  append_sized(out, head.schema_frame);
   return out;
 }
 
 Result<SegmentHead> parse_segment_head(ByteView payload) {
   ByteCursor in(payload);
   SegmentHead head;
-  head.source_name = as_text(read_text(in));
-  head.schema_frame = to_bytes(read_text(in));
+  head.source_name = as_text(read_sized(in));
+  head.schema_frame = copy_of(read_sized(in));
   if (!in.at_end()) return malformed("head of a frame file");
   return head;
 }
@@ -152,7 +152,7 @@ Result<SegmentHead> parse_segment_head(ByteView payload) {
 Bytes encode_window_record(std::uint64_t sequence, ByteView checkpoint) {
   Bytes out;
   append_le(out, sequence);
-  append_text(out, checkpoint);
+  append_sized(out, checkpoint);
   return out;
 }
 
@@ -160,7 +160,7 @@ Result<WindowRecord> parse_window_record(ByteView payload) {
   ByteCursor in(payload);
   WindowRecord record;
   record.sequence = in.read_le<std::uint64_t>();
-  record.checkpoint = read_text(in);
+  record.checkpoint = read_sized(in);
   record.frames = in.read_view(in.remaining());
   if (!in.ok()) return malformed("window");
   return record;

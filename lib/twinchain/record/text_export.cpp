@@ -7,6 +7,7 @@
 
 #include "twinchain/base/json_writer.hpp"
 #include "twinchain/base/text.hpp"
+#include "twinchain/record/row_walk.hpp"
 
 namespace twinchain::record {
 namespace {
@@ -74,38 +75,34 @@ void append_json_value(JsonWriter& json, const Column& column, std::size_t index
   }
 }
 
-/// Walks a column row by row.
-struct Walk {
-  const Column* column = nullptr;
-  std::size_t next = 0;
-
-  /// Index of the value of this row, which grows from call to call; -1 when it has none.
-  std::ptrdiff_t at(std::uint32_t row) {
-    if (column == nullptr) return -1;
-    if (column->rows.empty()) {
-      return row < column->size() ? static_cast<std::ptrdiff_t>(row) : -1;
-    }
-    if (next < column->rows.size() && column->rows[next] == row) {
-      return static_cast<std::ptrdiff_t>(next++);
-    }
-    return -1;
-  }
-};
+bool has_channel(const Schema& schema, std::string_view name) {
+  return std::any_of(schema.channels.begin(), schema.channels.end(),
+                     [&](const Channel& channel) { return channel.name == name; });
+}
 
 }  // namespace
 
-Status TextExport::begin(const Schema& schema, std::string& out) {
-  columns_ = options_.channels;
-  if (columns_.empty()) {
-    for (const Channel& channel : schema.channels) columns_.push_back(channel.name);
-  }
-  for (const std::string& name : columns_) {
-    const bool known = std::any_of(schema.channels.begin(), schema.channels.end(),
-                                   [&](const Channel& channel) { return channel.name == name; });
-    if (!known) {
+Status TextExport::check_channels(const Schema& schema) const {
+  for (const std::string& name : options_.channels) {
+    if (!has_channel(schema, name)) {
       return fail(ExitCode::usage,
                   "source " + escape(schema.source_name) + " has no channel " + escape(name));
     }
+  }
+  return {};
+}
+
+std::optional<std::string> TextExport::missing_channel() const {
+  for (const std::string& name : options_.channels) {
+    if (!known_.contains(name)) return name;
+  }
+  return std::nullopt;
+}
+
+void TextExport::begin(const Schema& schema, std::string& out) {
+  columns_ = options_.channels;
+  if (columns_.empty()) {
+    for (const Channel& channel : schema.channels) columns_.push_back(channel.name);
   }
   if (options_.format == TextFormat::csv) {
     append_csv_text(out, options_.time_name);
@@ -115,11 +112,15 @@ Status TextExport::begin(const Schema& schema, std::string& out) {
     }
     out += '\n';
   }
-  return {};
 }
 
 Status TextExport::append(const Window& window, const Schema& schema, std::string& out) {
-  std::vector<Walk> walks(columns_.size());
+  if (known_.size() < options_.channels.size()) {
+    for (const std::string& name : options_.channels) {
+      if (has_channel(schema, name)) known_.insert(name);
+    }
+  }
+  std::vector<RowWalk> walks(columns_.size());
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     for (const Column& column : window.columns) {
       if (column.channel < schema.channels.size() &&
@@ -137,7 +138,7 @@ Status TextExport::append(const Window& window, const Schema& schema, std::strin
       } else {
         append_number(out, time_ns);
       }
-      for (Walk& walk : walks) {
+      for (RowWalk& walk : walks) {
         out += ',';
         const std::ptrdiff_t index = walk.at(row);
         if (index >= 0) append_csv_value(out, *walk.column, static_cast<std::size_t>(index));

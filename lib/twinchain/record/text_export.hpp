@@ -1,6 +1,8 @@
 // Windows as CSV or NDJSON. Floor 3.
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,13 +30,19 @@ struct ExportOptions {
 class TextExport {
  public:
   explicit TextExport(ExportOptions options) : options_(std::move(options)) {}
-  /// The CSV header line; nothing for NDJSON. ExitCode::usage for a channel that is not there.
-  Status begin(const Schema& schema, std::string& out);
+  /// ExitCode::usage for a channel of the options that this schema, the last one, does not have.
+  [[nodiscard]] Status check_channels(const Schema& schema) const;
+  /// The CSV header line; nothing for NDJSON. A channel of the options that is not in this schema
+  /// may still come: see missing_channel().
+  void begin(const Schema& schema, std::string& out);
   Status append(const Window& window, const Schema& schema, std::string& out);
   [[nodiscard]] std::uint64_t lossy_values() const { return lossy_values_; }
+  /// A channel of the options that no schema so far had.
+  [[nodiscard]] std::optional<std::string> missing_channel() const;
 
  private:
   ExportOptions options_;
+  std::set<std::string, std::less<>> known_;  ///< channels of the options that were met
   std::vector<std::string> columns_;
   std::uint64_t lossy_values_ = 0;
 };

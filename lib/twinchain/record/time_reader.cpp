@@ -156,7 +156,8 @@ bool scan_plain(std::string_view text, DecimalText& number) {
   std::size_t point = text.size();
   std::size_t i = 0;
   if (text.size() >= 8) {
-    const std::uint64_t digits = number_detail::load_digits(text.data());
+    const char* const first = text.data();
+    const std::uint64_t digits = number_detail::load_digits(first);
     if (number_detail::mark_stops(digits) == 0) {
       mantissa = number_detail::join_eight(digits);
       i = 8;
@@ -195,7 +196,7 @@ bool scale_to_ns(const DecimalText& number, int scale, std::int64_t& time_ns) {
 
 bool looks_like_iso8601(std::string_view text) {
   // A date has "-" after four digits, or "T" after eight: a number has neither.
-  return (text.size() >= 10 && text[4] == '-') ||
+  return (text.size() >= 10 && text[4] == '-' && is_digit(text[3])) ||
          (text.size() > 9 && (text[8] == 'T' || text[8] == 't'));
 }
 

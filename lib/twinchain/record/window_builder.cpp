@@ -161,7 +161,9 @@ void WindowBuilder::check_time() {
   last_event_ns_ = std::max(last_event_ns_, row_time_ns_);
   if (row_time_ns_ < newest_closed_ns_) ++counters_.late;
   if (row_time_ns_ < last_time_ns_) ++counters_.out_of_order;
-  if (row_time_ns_ == last_time_ns_ && same_as_row_before()) ++counters_.duplicate;
+  if (row_time_ns_ == last_time_ns_ && !is_arrival(row_time_ns_) && same_as_row_before()) {
+    ++counters_.duplicate;
+  }
 }
 
 bool WindowBuilder::same_word_as_before(std::uint32_t channel) const {
@@ -241,7 +243,7 @@ void WindowBuilder::count_f64_rows(ByteView rows, std::uint32_t columns,
     last_event_ns_ = std::max(last_event_ns_, now);
     if (now < newest_closed_ns_) ++counters_.late;
     if (now < before) ++counters_.out_of_order;
-    if (now == before) {
+    if (now == before && !is_arrival(now)) {
       const std::uint8_t* row = rows.data() + i * row_size;
       const bool same = i == 0 ? same_f64_row_as_before(row, columns)
                                : std::memcmp(row, row - row_size, row_size) == 0;

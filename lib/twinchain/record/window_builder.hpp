@@ -67,6 +67,9 @@ class WindowBuilder {
   [[nodiscard]] bool row_has(std::uint32_t channel) const {
     return slots_[channel].next_row == row_ + 1;
   }
+  /// The rows that come now arrived at this time. A row with this very time has none of its own:
+  /// all rows of one read have it, so that equal ones are two readings and no duplicate.
+  void set_arrival(std::int64_t arrival_ns) { arrival_ns_ = arrival_ns; }
   /// Counts the row, and whether it is late (older than the newest event of the windows closed
   /// before), out of order (older than the row before) or a duplicate of the row before.
   void end_row() {
@@ -163,6 +166,7 @@ class WindowBuilder {
   /// Writes down the row numbers of a channel that had none missing.
   void make_sparse(Slot& slot, Details& details);
   void check_time();
+  [[nodiscard]] bool is_arrival(std::int64_t time_ns) const { return time_ns == arrival_ns_; }
   [[nodiscard]] bool same_as_row_before() const;
   [[nodiscard]] bool same_word_as_before(std::uint32_t channel) const;
   [[nodiscard]] Bytes row_bytes(std::uint32_t row) const;
@@ -184,6 +188,7 @@ class WindowBuilder {
   std::uint32_t row_ = 0;  ///< of the row being built
   std::uint64_t extra_bytes_ = 0;
   std::int64_t row_time_ns_ = 0;
+  std::optional<std::int64_t> arrival_ns_;
   std::int64_t last_time_ns_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t newest_closed_ns_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t first_event_ns_ = 0;

@@ -7,32 +7,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
 
 #include "twinchain/base/text.hpp"
 #include "twinchain/record/input_source.hpp"
+#include "unit/temporary_folder.hpp"
 
 using namespace twinchain;
 using namespace twinchain::record;
+using twinchain::testing::TemporaryFolder;
 using Kind = InputEvent::Kind;
 
 namespace {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
-  ~TemporaryFolder() {
-    const std::string command = "rm -rf " + path_;
-    if (std::system(command.c_str()) != 0) MESSAGE("left behind: " << path_);
-  }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_ = "/tmp/twinchain-input-XXXXXX";
-};
 
 struct Pipe {
   Pipe() {
@@ -135,7 +123,7 @@ TEST_CASE("at a stop, what is in the pipe is read") {
 
 TEST_CASE("a followed file may grow, be cut, be renamed and made anew") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("log");
+  const std::string path = folder / "log";
   std::vector<std::string> notices;
   auto input =
       make_follow_input(path, -1, [&](std::string_view text) { notices.emplace_back(text); });
@@ -149,11 +137,11 @@ TEST_CASE("a followed file may grow, be cut, be renamed and made anew") {
   CHECK(run_until_quiet(**input)[0] == "3\n");
 
   // Renamed; its writer goes on for a while before it opens the new file.
-  REQUIRE(::rename(path.c_str(), folder.file("log.1").c_str()) == 0);
-  append_to(folder.file("log.1"), "4\n");
+  REQUIRE(::rename(path.c_str(), (folder / "log.1").c_str()) == 0);
+  append_to(folder / "log.1", "4\n");
   append_to(path, "");
   CHECK(run_until_quiet(**input)[0] == "4\n");
-  append_to(folder.file("log.1"), "5");
+  append_to(folder / "log.1", "5");
   append_to(path, "6\n");
   CHECK(run_until_quiet(**input)[0] == "5<restarted>6\n");
 
@@ -162,11 +150,17 @@ TEST_CASE("a followed file may grow, be cut, be renamed and made anew") {
   append_to(path, "7\n");
   CHECK(run_until_quiet(**input)[0] == "7\n");
   CHECK(notices.size() == 3);
+  // Cut and filled beyond the place before anybody looks, and just up to it.
+  std::ofstream(path) << "8\n9\n";
+  CHECK(run_until_quiet(**input)[0] == "<restarted>8\n9\n");
+  std::ofstream(path) << "a\nb\n";
+  CHECK(run_until_quiet(**input)[0] == "<restarted>a\nb\n");
+  CHECK(notices.size() == 5);
 }
 
 TEST_CASE("a followed file is found again by a later process") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("log");
+  const std::string path = folder / "log";
   const Notice ignore = [](std::string_view) {};
   append_to(path, "0123456789\nabc\n");
   Bytes position;
@@ -189,7 +183,7 @@ TEST_CASE("a followed file is found again by a later process") {
   CHECK(resumed(100).first == false);
 
   SUBCASE("after it was renamed") {
-    REQUIRE(::rename(path.c_str(), folder.file("log.1").c_str()) == 0);
+    REQUIRE(::rename(path.c_str(), (folder / "log.1").c_str()) == 0);
     append_to(path, "new\n");
     CHECK(resumed(0) == std::pair(true, std::string("def\n<restarted>new\n")));
   }
@@ -212,8 +206,8 @@ TEST_CASE("--follow is for files with a name") {
   const Notice ignore = [](std::string_view) {};
   CHECK_FALSE(make_follow_input("-", -1, ignore));
   const TemporaryFolder folder;
-  REQUIRE(::mkfifo(folder.file("fifo").c_str(), 0600) == 0);
-  auto input = make_follow_input(folder.file("fifo"), -1, ignore);
+  REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  auto input = make_follow_input(folder / "fifo", -1, ignore);
   REQUIRE(input);
   REQUIRE((*input)->wait(0));
   const auto event = (*input)->wait(0);
@@ -277,7 +271,7 @@ TEST_CASE("more writers than there is room for wait for their turn") {
 TEST_CASE("a Unix socket, and one that a dead program left behind") {
   const TemporaryFolder folder;
   const Notice ignore = [](std::string_view) {};
-  const std::string path = folder.file("socket");
+  const std::string path = folder / "socket";
   {
     UniqueFd dead(::socket(AF_UNIX, SOCK_STREAM, 0));
     sockaddr_un address{};

@@ -8,10 +8,12 @@
 #include "twinchain/base/hex.hpp"
 #include "twinchain/crypto/sha256.hpp"
 #include "twinchain/sys/faulty_fs.hpp"
+#include "unit/sanitized.hpp"
 
 using namespace twinchain;
 using namespace twinchain::record;
 using namespace twinchain::record::testing;
+using twinchain::testing::step_if_sanitized;
 
 namespace {
 
@@ -456,7 +458,7 @@ void survives_everywhere(Trial trial) {
   trial.operation = 1;
   const std::uint64_t seed = trial.seed;
   while (survives(trial)) {
-    ++trial.operation;
+    trial.operation += step_if_sanitized(5);
     trial.seed = seed * 7919 + trial.operation;
   }
   CHECK(trial.operation > 40);
@@ -512,7 +514,8 @@ TEST_CASE("a second fault while the first is being recovered from") {
                       .event_clock = event_clock,
                       .resumable = resumable,
                       .single_bytes = resumable};
-          for (trial.second_operation = 1; survives(trial); ++trial.second_operation) {
+          for (trial.second_operation = 1; survives(trial);
+               trial.second_operation += step_if_sanitized(5)) {
           }
           if (operation < 40) CHECK(trial.second_operation > 4);
         }
@@ -697,7 +700,7 @@ TEST_CASE("every shortened spool file is cut at its last good record, or refused
   const auto names = original.list("spool");
   for (const std::string& name : *names) {
     const Bytes content = *original.content("spool/" + name);
-    for (std::size_t size = 0; size < content.size(); ++size) {
+    for (std::size_t size = 0; size < content.size(); size += step_if_sanitized(3)) {
       MemoryFs fs;
       REQUIRE(fs.make_folders("spool"));
       for (const std::string& other : *names) {

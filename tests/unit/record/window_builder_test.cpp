@@ -272,6 +272,30 @@ TEST_CASE("window: duplicate rows are the same in time and all values") {
   CHECK(row(2, std::nan(""), "x") == 1);
 }
 
+TEST_CASE("window: equal rows that arrived together without a time are no duplicates") {
+  auto builder = builder_of(1);
+  builder.set_arrival(100);
+  put_row(builder, 100, {7});
+  put_row(builder, 100, {7});
+  CHECK(builder.counters().duplicate == 0);
+  // Rows with a time of their own still are.
+  put_row(builder, 99, {7});
+  put_row(builder, 99, {7});
+  CHECK(builder.counters().duplicate == 1);
+  const std::vector<std::int64_t> times{100, 100, 101, 101};
+  Bytes rows;
+  for (std::size_t i = 0; i < times.size(); ++i) append_le(rows, std::bit_cast<std::uint64_t>(7.0));
+  builder.append_f64_rows(rows, 1, times);
+  CHECK(builder.counters().duplicate == 2);
+  // The row that the next window begins with came in the same read.
+  WrittenFrames frames;
+  builder.set_arrival(101);
+  REQUIRE(builder.close(end_of(0), frames.sink()));
+  put_row(builder, 101, {7});
+  builder.append_f64_rows(rows, 1, std::vector<std::int64_t>(4, 101));
+  CHECK(builder.counters().duplicate == 0);
+}
+
 TEST_CASE("window: late and out-of-order rows") {
   auto builder = builder_of(1);
   for (const std::int64_t time_ns : {10, 12, 11, 11, 13}) {
