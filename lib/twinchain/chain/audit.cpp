@@ -80,7 +80,10 @@ void Audit::State::take(CheckedFrame& frame) {
     case StreamEventKind::damage:
       return take_damage(frame);
     case StreamEventKind::truncated:
-      return take_truncation(frame);
+      take_truncation(frame);
+      ++context.part;  // another stream may follow
+      last_frame.reset();
+      return;
     case StreamEventKind::finished:
     case StreamEventKind::stopped:
       return;
@@ -89,7 +92,11 @@ void Audit::State::take(CheckedFrame& frame) {
   }
   ++report.frames;
   last_frame = frame.header();
-  if (!is_known_frame_type(frame.header().type)) {
+  const FrameType type = frame.header().type;
+  if (type == FrameType::evidence) {
+    add(FindingKind::evidence_unchecked, Severity::unproven, frame,
+        "EVIDENCE frame, which only verify bundle checks");
+  } else if (!is_known_frame_type(type)) {
     take_unknown(frame);
   } else if (SourceAudit* of_source = source(frame.source())) {
     of_source->take(frame);

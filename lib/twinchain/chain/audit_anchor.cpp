@@ -11,6 +11,8 @@ namespace {
 /// Anchors that may wait for their link, all sources together.
 constexpr std::size_t max_waiting_anchors = 10'000;
 constexpr std::size_t max_stale_anchors = 10'000;
+/// Receipts whose true link is looked for, once all links are known.
+constexpr std::size_t max_replayed_anchors = 100;
 /// A block's time may be this much off (Bitcoin's rule), and so may honest clocks.
 constexpr std::int64_t block_time_tolerance_s = 2 * 3600;
 constexpr std::uint32_t usual_depth = 6;
@@ -86,10 +88,13 @@ void SourceAudit::match_anchor(const WaitingAnchor& anchor, const RememberedLink
     add(std::move(made));
   };
   if (anchor.facts.link_hash != link.hash) {
-    const RememberedLink* other = memory_.find_hash(anchor.facts.link_hash);
-    make(FindingKind::replayed_anchor,
-         other != nullptr ? "the receipt is that of link " + decimal(other->number)
-                          : "the receipt is that of a link which is not in this record");
+    Finding made = finding(FindingKind::replayed_anchor, Severity::refuted, anchor.place,
+                           link.number, link.window_start_ns, link.window_end_ns);
+    made.message = "the receipt is that of a link which is not in this record";
+    const std::size_t where = add(std::move(made));
+    if (replayed_anchors_.size() < max_replayed_anchors) {
+      replayed_anchors_.push_back({where, anchor.facts.link_hash});
+    }
     return;
   }
   if (anchor.before_its_link) make(FindingKind::reordered, "ANCHOR frame stands before its link");
@@ -135,12 +140,21 @@ void SourceAudit::accept_anchor(const WaitingAnchor& anchor, const RememberedLin
     anchors_.place = place;
   };
   bool no_ledger = false;
-  const auto place = context_.find_block(facts.network, facts.block_hash, no_ledger);
+  std::optional<BlockPlace> place;
+  if (!facts.is_timestamp()) {
+    place = context_.find_block(facts.network, facts.block_hash, no_ledger);
+  } else if (!facts.trust.empty()) {
+    place = BlockPlace{true, 0, 0, facts.time_s, facts.trust};
+  } else if (context_.options.ledger_given) {
+    make(FindingKind::anchor_unchecked, Severity::unproven,
+         "time-stamped by " + facts.authority + ": " + facts.distrust, true);
+  }
   if (!place) {
     if (no_ledger) {
       make(FindingKind::anchor_unchecked, Severity::unproven,
            "anchored in " + facts.network_name + ", of which no ledger was given", true);
     }
+    if (!context_.options.ledger_given) bound_by_anchor(facts, link.number, false);
     if (!anchors_.covered_to) keep_best(place);
     return;
   }
@@ -162,7 +176,7 @@ void SourceAudit::accept_anchor(const WaitingAnchor& anchor, const RememberedLin
   }
   const std::uint32_t needed =
       context_.options.policy.min_depth.value_or(facts.trivial_network ? 1 : usual_depth);
-  if (place->depth < needed) {
+  if (!facts.is_timestamp() && place->depth < needed) {
     if (!shallow_to_ || link.number > *shallow_to_) {
       shallow_to_ = link.number;
       shallow_depth_ = place->depth;
@@ -171,6 +185,7 @@ void SourceAudit::accept_anchor(const WaitingAnchor& anchor, const RememberedLin
     if (!anchors_.covered_to) keep_best(place);
     return;
   }
+  bound_by_anchor(facts, link.number, true);
   if (!anchors_.covered_to) best_anchor_number_.reset();
   if (!anchors_.covered_to || link.number >= *anchors_.covered_to) {
     anchors_.covered_to = link.number;
@@ -180,29 +195,64 @@ void SourceAudit::accept_anchor(const WaitingAnchor& anchor, const RememberedLin
 
 void SourceAudit::check_beacon(const Link& link, const Place& place) {
   const Beacon& beacon = link.beacon;
-  if (beacon.network == 0 || beacon == checked_beacon_) return;
-  checked_beacon_ = beacon;
+  if (beacon.network == 0) return;
+  if (beacon != checked_beacon_) {
+    checked_beacon_ = beacon;
+    checked_beacon_time_s_.reset();
+    find_beacon(link, place);
+  }
+  if (!checked_beacon_time_s_) return;
+  const double ahead_s =
+      static_cast<double>(*checked_beacon_time_s_) - static_cast<double>(link.wall_ns) / 1e9;
+  if (ahead_s > static_cast<double>(block_time_tolerance_s)) {
+    add_clock(FindingKind::sealed_before_beacon, link, place,
+              "by its own clock the link was sealed before the block that it knew");
+  }
+}
+
+/// The block of a beacon that was not looked at before.
+void SourceAudit::find_beacon(const Link& link, const Place& place) {
+  const Beacon& beacon = link.beacon;
   bool no_ledger = false;
   const auto block = context_.find_block(beacon.network, beacon.block_hash, no_ledger);
-  if (!block) return;
-  if (!block->on_best_chain || block->height != beacon.height) {
+  if (!block && context_.options.ledger_given) return;
+  if (block && (!block->on_best_chain || block->height != beacon.height)) {
     add_clock(FindingKind::beacon_not_on_chain, link, place,
               "the newest block that the link knew is not on the best chain");
     return;
   }
-  if (beacon == first_beacon_) first_beacon_place_ = block;
+  BlockBound bound;
+  bound.network = beacon.network;
+  if (context_.options.network_name)
+    bound.network_name = context_.options.network_name(beacon.network);
+  bound.height = beacon.height;
+  bound.block_hash = beacon.block_hash;
+  if (block) {
+    bound.time_s = checked_beacon_time_s_ = block->time_s;
+    bound.confirmed = true;
+    if (beacon == first_beacon_) first_beacon_place_ = block;
+  }
+  if (time_bounds_) time_bounds_->add_beacon(link.number, bound);
+}
+
+void SourceAudit::bound_by_anchor(const AnchorFacts& facts, std::uint64_t link, bool confirmed) {
+  if (!time_bounds_) return;
+  time_bounds_->add_anchor(link, {facts.network, facts.network_name, facts.height, facts.block_hash,
+                                  facts.time_s, confirmed, facts.authority});
 }
 
 bool SourceAudit::wants_second_reading() const {
-  return std::any_of(waiting_anchors_.begin(), waiting_anchors_.end(),
-                     [&](const WaitingAnchor& anchor) {
-                       const std::uint64_t number = anchor.header.sequence;
-                       return !anchor.settled && links_ > 0 && number >= first_link_ &&
-                              number < memory_.forgotten_below();
-                     });
+  const auto forgotten = [&](const auto& waiting) {
+    const std::uint64_t number = waiting.header.sequence;
+    return !waiting.settled && links_ > 0 && number >= first_link_ &&
+           number < memory_.forgotten_below();
+  };
+  return std::any_of(waiting_anchors_.begin(), waiting_anchors_.end(), forgotten) ||
+         std::any_of(waiting_cosignatures_.begin(), waiting_cosignatures_.end(), forgotten);
 }
 
 void SourceAudit::offer_again(const SignedLink& link) {
+  offer_again_cosigned(link);
   for (WaitingAnchor& anchor : waiting_anchors_) {
     if (anchor.settled || anchor.header.sequence != link.link.number) continue;
     if (links_ == 0 || link.link.record != record_ || !verify_link_signature(link)) return;
@@ -232,6 +282,13 @@ void SourceAudit::settle_anchors() {
   }
   context_.waiting_anchors -= waiting_anchors_.size();
   waiting_anchors_.clear();
+  for (const ReplayedAnchor& replayed : replayed_anchors_) {
+    const RememberedLink* other = memory_.find_hash(replayed.link_hash);
+    Finding* told = context_.findings.at(replayed.finding);
+    if (other == nullptr || told == nullptr) continue;
+    told->message = "the receipt is that of link " + decimal(other->number);
+  }
+  replayed_anchors_.clear();
 }
 
 /// Which links are anchored, now that all receipts are known.

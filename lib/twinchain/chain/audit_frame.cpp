@@ -5,7 +5,6 @@
 #include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/chain/slice.hpp"
-#include "twinchain/crypto/merkle.hpp"
 #include "twinchain/record/schema.hpp"
 
 namespace twinchain::chain {
@@ -39,15 +38,9 @@ Status check_data(CheckedFrame& frame) {
   if (!leaves) return pass(leaves);
   auto data = record::parse_data_header(leaves->front().payload);
   if (!data) return pass(data);
-  const record::Seed seed = record::body_seed(body);
-  MerkleFrontier tree;
-  std::uint32_t index = 0;
-  for (const record::Leaf& leaf : *leaves) {
-    tree.append(record::salted_leaf_hash(record::leaf_salt(seed, index++), leaf.bytes));
-  }
-  frame.hash = tree.root();
+  frame.hash = record::leaves_root(record::body_seed(body), *leaves);
   frame.data = *data;
-  frame.leaf_count = index;
+  frame.leaf_count = static_cast<std::uint32_t>(leaves->size());
   return {};
 }
 
@@ -71,6 +64,14 @@ Status check_link(CheckedFrame& frame) {
   frame.signature_ok =
       verify_signature(link->link.key, link_signing_message(frame.hash), link->signature);
   frame.link = *link;
+  return {};
+}
+
+Status check_cosignature(CheckedFrame& frame) {
+  auto cosignature = parse_cosignature_body(frame.event.frame.body.view());
+  if (!cosignature) return pass(cosignature);
+  frame.signature_ok = verify_cosignature(*cosignature);
+  frame.cosignature = *cosignature;
   return {};
 }
 
@@ -101,8 +102,11 @@ Status check_by_type(CheckedFrame& frame) {
     case FrameType::reject:
       frame.hash = frame_digest(frame.header(), frame.event.frame.body.view());
       return {};
+    case FrameType::cosignature:
+      return check_cosignature(frame);
     case FrameType::anchor:
     case FrameType::end:
+    case FrameType::evidence:
       break;
   }
   return {};

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "twinchain/chain/cosignature.hpp"
 #include "twinchain/chain/link.hpp"
 #include "twinchain/record/data_frame.hpp"
 #include "twinchain/stream/reader.hpp"
@@ -30,7 +31,8 @@ struct CheckedFrame {
   std::uint32_t leaf_count = 0;            ///< DATA, SLICE
   std::uint32_t shown_leaves = 0;          ///< SLICE
   std::optional<SignedLink> link;
-  bool signature_ok = false;
+  std::optional<Cosignature> cosignature;
+  bool signature_ok = false;  ///< of link or cosignature
   /// SCHEMA.
   std::string source_name;
   std::shared_ptr<std::vector<std::string>> channels;

@@ -9,9 +9,11 @@
 namespace twinchain::chain {
 namespace {
 
-constexpr std::size_t max_waiting = 64;
+constexpr std::size_t max_waiting_links = 64;
 constexpr std::size_t max_holes = 1'000;
 constexpr std::size_t max_signers = 1'000;
+/// Blocks that bound the time, all sources together and of each kind.
+constexpr std::size_t max_time_marks = 16'384;
 
 std::string number_text(std::uint64_t number) {
   return decimal(number);
@@ -128,6 +130,8 @@ void SourceAudit::begin_record(const Link& link) {
   first_beacon_ = {};
   first_beacon_place_.reset();
   checked_beacon_ = {};
+  checked_beacon_time_s_.reset();
+  time_bounds_.emplace(max_time_marks / std::max<std::size_t>(context_.source_count, 1));
   if (link.number == 0) {
     history_.emplace();
   } else {
@@ -149,7 +153,7 @@ void SourceAudit::open_hole(const Link& link, const Place& place) {
   if (context_.last_damage && context_.last_damage->count > damage_count_) {
     hole.damage = context_.last_damage;
   }
-  holes_.push_back(std::move(hole));
+  holes_.push_back(hole);
   last_hash_.reset();
   last_.reset();
   history_.reset();
@@ -211,14 +215,14 @@ void SourceAudit::fill_hole(std::size_t index, const Link& link, const Hash256& 
     left.last = link.number - 1;
     left.hash_after = link.previous;
     left.window.end_ns = link.window_start_ns;
-    holes_.push_back(std::move(left));
+    holes_.push_back(left);
   }
   if (link.number < hole.last) {
     Hole right = hole;
     right.first = link.number + 1;
     right.hash_before = hash;
     right.window.start_ns = link.window_end_ns;
-    holes_.push_back(std::move(right));
+    holes_.push_back(right);
   }
   ++links_;
   memory_.add_late(remember(link, hash));
@@ -363,24 +367,13 @@ void SourceAudit::check_window(const Link& link, const Place& place) {
               "the window begins before the one before it has ended");
     return;
   }
-  if (link.window_start_ns == before_ns) return;
-  // Unsigned: the ends of hostile windows may be further apart than an int64 holds.
-  const std::uint64_t wide =
-      static_cast<std::uint64_t>(link.window_start_ns) - static_cast<std::uint64_t>(before_ns);
-  const auto gap_ns = static_cast<std::int64_t>(
-      std::min<std::uint64_t>(wide, std::numeric_limits<std::int64_t>::max()));
-  ++accounting_.gaps;
-  accounting_.largest_gap_ns = std::max(accounting_.largest_gap_ns, gap_ns);
-  if (__builtin_add_overflow(accounting_.gap_total_ns, gap_ns, &accounting_.gap_total_ns)) {
-    accounting_.gap_total_ns = std::numeric_limits<std::int64_t>::max();
-  }
+  const auto gap_ns = accounting_.add_gap(before_ns, link.window_start_ns);
+  if (!gap_ns) return;
   const auto& largest = context_.options.policy.largest_gap_ns;
-  const Severity severity = !largest            ? Severity::loss
-                            : gap_ns > *largest ? Severity::refuted
-                                                : Severity::note;
+  const Severity severity = gap_severity(*gap_ns, largest);
   Finding made =
       finding(FindingKind::gap, severity, place, link.number, before_ns, link.window_start_ns);
-  made.message = "nothing was recorded for " + format_duration_ns(gap_ns) + " before frame " +
+  made.message = "nothing was recorded for " + format_duration_ns(*gap_ns) + " before frame " +
                  number_text(link.number);
   if (severity == Severity::refuted) {
     made.message += ", the policy allows " + format_duration_ns(*largest);
@@ -429,13 +422,23 @@ void SourceAudit::match_data(const Link& link, const Place& place) {
       return;
     }
   }
-  if (waiting_links_.size() == max_waiting) settle_waiting_links();
+  if (waiting_links_.size() == max_waiting_links) settle_waiting_links();
   waiting_links_.push_back({place, link});
 }
 
 void SourceAudit::settle_waiting_links() {
   for (const WaitingLink& waiting : waiting_links_) {
     const Link& link = waiting.link;
+    if (was_dropped(link.number)) {
+      ++accounting_.dropped_windows;
+      Finding dropped = finding(FindingKind::dropped_data, Severity::loss, waiting.place,
+                                link.number, link.window_start_ns, link.window_end_ns);
+      dropped.message =
+          "the data was dropped on purpose, as the keeper of the store says; the link "
+          "that sealed it is here";
+      add(std::move(dropped), true);
+      continue;
+    }
     Finding made = finding(FindingKind::missing_data, Severity::refuted, waiting.place, link.number,
                            link.window_start_ns, link.window_end_ns);
     made.message = "the link is here, the data that it seals is not";

@@ -10,6 +10,9 @@ namespace twinchain::chain {
 namespace {
 
 constexpr std::size_t max_records = 1'000;
+/// Runs of frames with equal bounds of time, of a record and of all records together.
+constexpr std::size_t max_time_runs = 1'000;
+constexpr std::size_t max_time_runs_together = 10'000;
 
 }  // namespace
 
@@ -68,24 +71,7 @@ void SourceAudit::report_altered(const PendingData& data) {
 
 void SourceAudit::count_window(const PendingData& data) {
   const record::DataHeader& header = data.data;
-  ++accounting_.windows;
-  if (header.rows == 0) ++accounting_.silent_windows;
-  accounting_.rows += header.rows;
-  accounting_.samples += header.samples;
-  accounting_.rejected_rows += header.rejected_rows;
-  accounting_.late_rows += header.late_rows;
-  accounting_.duplicate_rows += header.duplicate_rows;
-  accounting_.out_of_order_rows += header.out_of_order_rows;
-  if (header.declared_rate_mhz > 0) {
-    const double length_ns =
-        static_cast<double>(header.window_end_ns) - static_cast<double>(header.window_start_ns);
-    const double expected =
-        std::max(0.0, length_ns) * static_cast<double>(header.declared_rate_mhz) * 1e-12;
-    accounting_.expected_rows += expected;
-    accounting_.rows_of_rated_windows += header.rows;
-    // A row may fall on either side of a window's end.
-    if (static_cast<double>(header.rows) < expected - 1) ++accounting_.short_windows;
-  }
+  accounting_.add_window(header);
   if (data.type != FrameType::slice) return;
   accounting_.shown_leaves += data.shown_leaves;
   accounting_.hidden_leaves += data.leaf_count - data.shown_leaves;
@@ -151,7 +137,7 @@ void SourceAudit::settle_keys() {
   add(std::move(made));
 }
 
-RecordReport SourceAudit::make_report() const {
+RecordReport SourceAudit::make_report() {
   RecordReport report;
   report.source = source_;
   report.name = name_;
@@ -173,8 +159,19 @@ RecordReport SourceAudit::make_report() const {
     report.more_signers += report.signers.size() - 100;
     report.signers.resize(100);
   }
+  report.cosigners = cosigners_;
+  report.more_cosignatures = more_cosignatures_;
   report.first_beacon = first_beacon_;
   report.first_beacon_place = first_beacon_place_;
+  if (time_bounds_) {
+    const std::size_t left =
+        max_time_runs_together - std::min(max_time_runs_together, context_.time_runs);
+    report.time_bounds = time_bounds_->runs(first_link_, last_link_);
+    report.time_bounds_widened =
+        widen_runs(report.time_bounds, std::clamp<std::size_t>(left, 1, max_time_runs)) ||
+        time_bounds_->widened();
+    context_.time_runs += report.time_bounds.size();
+  }
   return report;
 }
 
@@ -183,6 +180,7 @@ void SourceAudit::end_record() {
   settle_waiting_links();
   settle_holes();
   settle_anchors();
+  settle_cosignatures();
   if (links_ > 0) {
     settle_keys();
     const Place none;
@@ -215,6 +213,7 @@ void SourceAudit::end_record() {
       add(std::move(made));
     }
     judge_anchors();
+    judge_cosigners();
   } else {
     Finding made;
     made.kind = FindingKind::nothing_sealed;
@@ -245,6 +244,9 @@ void SourceAudit::end_record() {
   anchors_ = {};
   shallow_to_.reset();
   best_anchor_number_.reset();
+  cosigners_.clear();
+  unknown_cosigners_ = 0;
+  more_cosignatures_ = 0;
   record_sure_ = false;
 }
 

@@ -8,7 +8,7 @@ namespace twinchain::chain {
 namespace {
 
 /// Frames that may wait for the other half of them; tools write DATA and LINK one after the other.
-constexpr std::size_t max_waiting = 64;
+constexpr std::size_t max_waiting_frames = 64;
 /// Bodies that are kept so that a damaged channel can be named, all sources together.
 constexpr std::uint64_t max_retained_bytes = max_frame_size;
 constexpr std::size_t max_spare_buffers = 16;
@@ -65,14 +65,14 @@ void SourceAudit::take(CheckedFrame& frame) {
     const std::size_t where = add(std::move(made));
     const bool content_known = frame.data || frame.link || header.type == FrameType::schema;
     if (!content_known) {
-      if (damaged_.size() == max_waiting) damaged_.pop_front();
+      if (damaged_.size() == max_waiting_frames) damaged_.pop_front();
       damaged_.push_back({header.type, header.sequence, where});
       return;
     }
   }
   report_disagreements(frame);
   take_by_type(frame);
-  if (header.type == FrameType::anchor) return;
+  if (header.type == FrameType::anchor || header.type == FrameType::cosignature) return;
   const bool is_data = header.type == FrameType::data || header.type == FrameType::slice;
   latest_ = Latest{is_data, frame.sequence()};
 }
@@ -90,7 +90,10 @@ void SourceAudit::take_by_type(CheckedFrame& frame) {
       return take_link(frame);
     case FrameType::anchor:
       return take_anchor(frame);
+    case FrameType::cosignature:
+      return frame.cosignature ? take_cosignature(frame) : void();
     case FrameType::end:
+    case FrameType::evidence:
       break;
   }
 }
@@ -149,7 +152,7 @@ void SourceAudit::take_damaged(const StreamEvent& event, std::uint32_t input) {
     }
   }
   const std::size_t where = add(std::move(made));
-  if (damaged_.size() == max_waiting) damaged_.pop_front();
+  if (damaged_.size() == max_waiting_frames) damaged_.pop_front();
   damaged_.push_back({header.type, header.sequence, where});
 }
 
@@ -160,10 +163,19 @@ SourceAudit::DamagedFrame* SourceAudit::find_damaged(FrameType type, std::uint64
   return nullptr;
 }
 
+bool SourceAudit::was_dropped(std::uint64_t sequence) const {
+  const auto& dropped_below = context_.options.dropped_below;
+  const auto found = dropped_below.find(source_);
+  return found != dropped_below.end() && sequence < found->second;
+}
+
 void SourceAudit::settle_schema() {
   if (!schema_digest_ || schema_used_) return;
-  Finding made = finding(FindingKind::unsealed, Severity::unproven, schema_place_);
-  made.message = "SCHEMA frame that no sealed frame refers to";
+  const bool dropped = was_dropped(schema_sequence_);
+  Finding made =
+      finding(FindingKind::unsealed, dropped ? Severity::note : Severity::unproven, schema_place_);
+  made.message = dropped ? "SCHEMA frame of data that was dropped"
+                         : "SCHEMA frame that no sealed frame refers to";
   add(std::move(made));
 }
 
@@ -184,6 +196,7 @@ void SourceAudit::take_schema(CheckedFrame& frame) {
   schema_digest_ = frame.hash;
   schema_used_ = false;
   schema_place_ = place;
+  schema_sequence_ = frame.header().sequence;
   schema_part_ = context_.part;
   channels_ = std::move(frame.channels);
   if (!frame.source_name.empty()) name_ = std::move(frame.source_name);
@@ -191,9 +204,12 @@ void SourceAudit::take_schema(CheckedFrame& frame) {
 
 void SourceAudit::settle_reject_group() {
   if (!rejects_) return;
-  Finding made = finding(FindingKind::unsealed, Severity::unproven, rejects_->place);
+  const bool dropped = was_dropped(rejects_->sequence);
+  Finding made = finding(FindingKind::unsealed, dropped ? Severity::note : Severity::unproven,
+                         rejects_->place);
   made.first_sequence = made.last_sequence = rejects_->sequence;
-  made.message = "REJECT frames without the DATA frame that covers them";
+  made.message = dropped ? "REJECT frames of data that was dropped"
+                         : "REJECT frames without the DATA frame that covers them";
   add(std::move(made));
   rejects_.reset();
 }
@@ -250,7 +266,7 @@ void SourceAudit::check_schema(const CheckedFrame& frame) {
 void SourceAudit::take_data(CheckedFrame& frame) {
   check_rejects(frame);
   check_schema(frame);
-  if (pending_.size() == max_waiting) {
+  if (pending_.size() == max_waiting_frames) {
     settle(pending_.front());
     drop(pending_.front());
     pending_.pop_front();

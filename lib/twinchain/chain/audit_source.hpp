@@ -37,6 +37,9 @@ struct AuditContext {
   bool ledger_away = false;
   /// Anchors that wait for their link, all sources together.
   std::size_t waiting_anchors = 0;
+  std::size_t waiting_cosignatures = 0;
+  /// Runs in the reports of all records together.
+  std::size_t time_runs = 0;
   /// Of the bodies that wait for their link, and memory for the frames to come.
   std::uint64_t retained_bytes = 0;
   std::vector<Buffer> spare;
@@ -150,6 +153,19 @@ class SourceAudit {
     AnchorFacts facts;
   };
 
+  struct WaitingCosignature {
+    FrameHeader header;
+    Place place;
+    Cosignature cosignature;
+    bool before_its_link = false;
+    bool settled = false;
+  };
+
+  struct ReplayedAnchor {
+    std::size_t finding = FindingList::not_kept;
+    Hash256 link_hash{};
+  };
+
   // audit_source.cpp: findings, DATA and what belongs to it.
   std::size_t add(Finding finding, bool merge = false);
   Finding finding(FindingKind kind, Severity severity, const Place& place) const;
@@ -167,6 +183,7 @@ class SourceAudit {
   void settle(PendingData& data);
   void settle_repeated();
   void drop(PendingData& data);
+  [[nodiscard]] bool was_dropped(std::uint64_t sequence) const;
   DamagedFrame* find_damaged(FrameType type, std::uint64_t sequence);
 
   // audit_link.cpp: the chain.
@@ -189,7 +206,7 @@ class SourceAudit {
   void settle_waiting_links();
   void settle_keys();
   [[nodiscard]] std::optional<std::string> trusted_name(const Link& link) const;
-  RecordReport make_report() const;
+  RecordReport make_report();
 
   // audit_clock.cpp
   void check_clocks(const Link& link, const Place& place);
@@ -201,8 +218,18 @@ class SourceAudit {
   void match_anchor(const WaitingAnchor& anchor, const RememberedLink& link);
   void accept_anchor(const WaitingAnchor& anchor, const RememberedLink& link);
   void check_beacon(const Link& link, const Place& place);
+  void find_beacon(const Link& link, const Place& place);
+  void bound_by_anchor(const AnchorFacts& facts, std::uint64_t link, bool confirmed);
   void settle_anchors();
   void judge_anchors();
+
+  // audit_cosignature.cpp
+  void take_cosignature(const CheckedFrame& frame);
+  void match_cosignature(const WaitingCosignature& waiting, const RememberedLink& link);
+  void count_cosignature(const PublicKey& key, const RememberedLink& link);
+  void offer_again_cosigned(const SignedLink& link);
+  void settle_cosignatures();
+  void judge_cosigners();
 
   AuditContext& context_;
   Id128 source_;
@@ -214,9 +241,10 @@ class SourceAudit {
   std::optional<Hash256> schema_digest_;
   bool schema_used_ = false;
   Place schema_place_;
+  std::uint64_t schema_sequence_ = 0;
   std::uint32_t schema_part_ = 0;
   std::optional<RejectGroup> rejects_;
-  /// The newest frame that is no ANCHOR: a link stands right after its data.
+  /// The newest frame that is no ANCHOR or COSIGNATURE: a link stands right after its data.
   struct Latest {
     bool is_data = false;
     std::uint64_t sequence = 0;
@@ -260,9 +288,16 @@ class SourceAudit {
   std::optional<std::uint64_t> best_anchor_number_;
   std::vector<WaitingAnchor> waiting_anchors_;
   std::vector<StaleAnchor> stale_anchors_;
+  std::vector<ReplayedAnchor> replayed_anchors_;
+  std::vector<Cosigner> cosigners_;
+  std::size_t unknown_cosigners_ = 0;
+  std::uint64_t more_cosignatures_ = 0;
+  std::vector<WaitingCosignature> waiting_cosignatures_;
   Beacon first_beacon_;
   std::optional<BlockPlace> first_beacon_place_;
   Beacon checked_beacon_;
+  std::optional<std::int64_t> checked_beacon_time_s_;
+  std::optional<TimeBounds> time_bounds_;
 };
 
 }  // namespace twinchain::chain

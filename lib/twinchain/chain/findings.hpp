@@ -35,6 +35,8 @@ enum class FindingKind : std::uint8_t {
   renumbered,
   altered_window,
   bad_signature,
+  bad_cosignature,
+  foreign_cosignature,
   key_not_committed,
   commitment_changed,
   unknown_key,
@@ -66,6 +68,7 @@ enum class FindingKind : std::uint8_t {
   // Usually loss.
   duplicate_frame,
   lost_window,
+  dropped_data,
   new_record,
   // Peer.
   ledger_away,
@@ -76,15 +79,20 @@ enum class FindingKind : std::uint8_t {
   cut,
   withheld_channels,
   unknown_frame,
+  policy_differs,
   anchor_not_deep,
   anchor_pending,
   no_anchor,
   anchor_unchecked,
   anchor_unmatched,
+  cosignature_missing,
+  cosignature_unmatched,
+  evidence_unchecked,
   beyond_limits,
   // Notes.
   torn_tail,
   history_unknown,
+  unknown_cosigner,
   window_overlap,
   wall_clock_back,
   wall_clock_step,
@@ -96,6 +104,7 @@ enum class FindingKind : std::uint8_t {
   beacon_back,
   beacon_after_anchor,
   beacon_not_on_chain,
+  sealed_before_beacon,
   sealed_after_anchor,
 };
 inline constexpr std::size_t finding_kinds =

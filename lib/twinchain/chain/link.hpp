@@ -57,7 +57,8 @@ using LinkBytes = std::array<std::uint8_t, link_size>;
 LinkBytes encode_link(const Link& link);
 /// H_n.
 Hash256 link_hash(const Link& link);
-/// What is signed for a link hash, by the recorder and by every counter-signer.
+/// What the recorder signs for a link hash. Counter-signers sign another message
+/// (chain/cosignature.hpp).
 Bytes link_signing_message(const Hash256& link_hash);
 
 struct SignedLink {

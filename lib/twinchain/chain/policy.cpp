@@ -1,5 +1,6 @@
 #include "twinchain/chain/policy.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -31,22 +32,33 @@ std::optional<double> parse_percentage(std::string_view value) {
   return number / 100;
 }
 
-Complaint set_signer(Policy& policy, std::string_view value) {
+Complaint set_signer(std::vector<TrustedKey>& signers, std::string_view value) {
   const std::size_t space = value.find_last_of(" \t");
   const std::string_view hex = space == std::string_view::npos ? "" : value.substr(space + 1);
   const auto key = hash_from_hex(hex);
   if (!key) return "a name and a public key in 64 hexadecimal digits are expected";
-  if (policy.signers.size() >= max_signers) return "too many signers";
+  if (signers.size() >= max_signers) return "too many keys";
   TrustedKey signer;
   signer.name = trim(value.substr(0, space));
   signer.key = *key;
-  policy.signers.push_back(std::move(signer));
+  signers.push_back(std::move(signer));
   return std::nullopt;
 }
 
 Complaint set_value(Policy& policy, std::string_view name, std::string_view value, bool& known) {
   known = true;
-  if (name == "signer") return set_signer(policy, value);
+  if (name == "signer") return set_signer(policy.signers, value);
+  if (name == "cosigner") return set_signer(policy.cosigners, value);
+  if (name == "require") {
+    if (policy.required_cosigners.size() >= max_signers) return "too many names";
+    policy.required_cosigners.emplace_back(value);
+    return std::nullopt;
+  }
+  if (name == "cosigned-within") {
+    policy.cosigned_within_ns = parse_duration_ns(value);
+    if (!policy.cosigned_within_ns) return "a duration such as 1d or 12h is expected";
+    return std::nullopt;
+  }
   if (name == "network") {
     if (policy.networks.size() >= max_signers) return "too many networks";
     policy.networks.emplace_back(value);
@@ -101,7 +113,8 @@ Result<Policy> parse_policy(ByteView text) {
     const std::string_view name = trim(line.substr(0, equals));
     const std::string_view value = trim(line.substr(equals + 1));
     if (value.empty()) return complain(escape(name) + " has no value");
-    const bool may_repeat = name == "signer" || name == "network";
+    const bool may_repeat =
+        name == "signer" || name == "cosigner" || name == "require" || name == "network";
     if (!may_repeat && !seen.emplace(name).second) {
       return complain(escape(name) + " is said twice");
     }
@@ -110,12 +123,25 @@ Result<Policy> parse_policy(ByteView text) {
     if (!known) {
       auto error = complain("unknown name " + escape(name));
       error.error().hint =
-          "known are signer, network, min-depth, largest-gap, require-anchor, clock, least-rows";
+          "known are signer, network, min-depth, largest-gap, require-anchor, clock, least-rows, "
+          "cosigner, require, cosigned-within";
       return error;
     }
     if (complaint) return complain(std::string(name) + ": " + *complaint);
   }
   return policy;
+}
+
+Status check_policy(const Policy& policy) {
+  for (const std::string& name : policy.required_cosigners) {
+    const auto known = [&](const TrustedKey& key) { return key.name == name; };
+    if (std::none_of(policy.cosigners.begin(), policy.cosigners.end(), known)) {
+      return fail(ExitCode::usage,
+                  "the policy requires " + escape(name) + ", of whom no key is given",
+                  "cosigner = NAME KEY in the policy, or --cosigner FILE.pub");
+    }
+  }
+  return {};
 }
 
 }  // namespace twinchain::chain

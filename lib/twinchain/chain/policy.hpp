@@ -22,6 +22,12 @@ struct TrustedKey {
 
 struct Policy {
   std::vector<TrustedKey> signers;
+  /// Keys of further parties whose counter-signatures count. Keys under one name are one party's.
+  std::vector<TrustedKey> cosigners;
+  /// Names of parties that must have counter-signed the newest link,
+  std::vector<std::string> required_cosigners;
+  /// or one whose window ended so long before that of the newest.
+  std::optional<std::int64_t> cosigned_within_ns;
   /// Blocks, that of the anchor included. Not said: 1 on networks whose difficulty anyone can
   /// meet, 6 on others.
   std::optional<std::uint32_t> min_depth;
@@ -37,11 +43,16 @@ struct Policy {
 
 /// Lines "name = value"; "#" begins a comment, empty lines are nothing:
 ///   signer = NAME PUBLIC-KEY-HEX     (may be repeated)
+///   cosigner = NAME PUBLIC-KEY-HEX   (may be repeated)
+///   require = NAME                   (may be repeated)      cosigned-within = 1d
 ///   network = NAME                   (may be repeated)
 ///   min-depth = N      largest-gap = 10s     require-anchor = yes|no
 ///   clock = note|refuse              least-rows = 99.5%
 /// ExitCode::usage with the line's number for an unknown name, a malformed value or a name that
 /// may not be repeated.
 Result<Policy> parse_policy(ByteView text);
+
+/// ExitCode::usage when a party is required of which there is no key.
+Status check_policy(const Policy& policy);
 
 }  // namespace twinchain::chain

@@ -1,5 +1,6 @@
 #include "twinchain/chain/report.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "twinchain/base/hex.hpp"
@@ -9,6 +10,7 @@ namespace twinchain::chain {
 namespace {
 
 constexpr std::size_t max_channels_shown = 8;
+constexpr std::size_t max_runs_shown = 4;
 
 std::string number(std::uint64_t value) {
   return decimal(value);
@@ -56,6 +58,40 @@ std::string signers_text(const AuditReport& report, const RecordReport& record) 
   return text;
 }
 
+/// ", counter-signed by farmer, and up to frame 4 by haulier", or nothing.
+std::string cosigners_text(const RecordReport& record) {
+  // The keys of one party count together.
+  std::vector<const Cosigner*> parties;
+  for (const Cosigner& cosigner : record.cosigners) {
+    if (!cosigner.trusted) continue;
+    const auto same = std::find_if(parties.begin(), parties.end(), [&](const Cosigner* party) {
+      return party->name == cosigner.name;
+    });
+    if (same == parties.end()) {
+      parties.push_back(&cosigner);
+    } else if ((*same)->covered_to < cosigner.covered_to) {
+      *same = &cosigner;
+    }
+  }
+  std::string text;
+  for (const Cosigner* party : parties) {
+    if (text.size() > 400) return text + " and others";
+    text += text.empty() ? ", counter-signed " : ", ";
+    if (party->covered_to < record.last_link) {
+      text += "up to frame " + number(party->covered_to) + " ";
+    }
+    text += "by " + escape(party->name);
+  }
+  return text;
+}
+
+std::string timestamp_text(const AnchorFacts& facts, const std::optional<BlockPlace>& place) {
+  std::string text =
+      "time-stamped by " + facts.authority + " (" + format_time_ns(facts.time_s * 1'000'000'000);
+  if (place && !place->trust.empty()) text += "; " + place->trust;
+  return text + ")";
+}
+
 std::string block_text(const AnchorSummary& anchors) {
   std::string text = "block " + number(anchors.best->height) + " of " + anchors.best->network_name +
                      " (" + format_time_ns(anchors.best->time_s * 1'000'000'000);
@@ -69,10 +105,12 @@ std::string block_text(const AnchorSummary& anchors) {
 std::string anchors_text(const AuditReport& report, const RecordReport& record) {
   const AnchorSummary& anchors = record.anchors;
   if (anchors.covered_to && anchors.best) {
-    std::string text = "anchored ";
+    const bool is_timestamp = anchors.best->is_timestamp();
+    std::string text = is_timestamp ? "" : "anchored ";
     if (*anchors.covered_to < record.last_link) {
       text += "up to frame " + number(*anchors.covered_to) + " ";
     }
+    if (is_timestamp) return text + timestamp_text(*anchors.best, anchors.place);
     return text + "in " + block_text(anchors);
   }
   if (anchors.receipts == 0) return "not anchored, so its time is not proven";
@@ -90,6 +128,7 @@ std::string record_text(const AuditReport& report, const RecordReport& record) {
   text +=
       ", " + format_time_ns(record.window_start_ns) + " to " + format_time_ns(record.window_end_ns);
   text += ", " + signers_text(report, record);
+  text += cosigners_text(record);
   text += ", " + anchors_text(report, record);
   if (record.first_beacon_place) {
     text += ", begun after block " + number(record.first_beacon.height) + " (" +
@@ -121,6 +160,7 @@ std::string accounting_text(const RecordReport& record) {
           number(sums.out_of_order_rows) + " out of order; " + number(sums.windows) +
           " windows proven, " + number(sums.silent_windows) + " silent, " +
           number(sums.lost_windows) + " lost, " + number(sums.gaps) + " gaps";
+  if (sums.dropped_windows > 0) text += ", " + number(sums.dropped_windows) + " dropped";
   if (sums.gaps > 0) {
     text += " (" + format_duration_ns(sums.gap_total_ns) + " together, the longest " +
             format_duration_ns(sums.largest_gap_ns) + ")";
@@ -132,6 +172,42 @@ std::string accounting_text(const RecordReport& record) {
   return text;
 }
 
+std::string bound_text(const BlockBound& bound) {
+  std::string text = bound.authority.empty() ? "block " + number(bound.height)
+                                             : "the time-stamp of " + bound.authority;
+  if (bound.authority.empty() && !bound.network_name.empty())
+    text += " of " + escape(bound.network_name);
+  std::string inside;
+  if (bound.time_s) inside = format_time_ns(*bound.time_s * 1'000'000'000);
+  if (!bound.confirmed) inside += inside.empty() ? "not checked" : ", not checked";
+  if (!inside.empty()) text += " (" + inside + ")";
+  return text;
+}
+
+/// "frames 0 to 2 not before block 3 (…), not after block 5 (…); frames 3 to …", or nothing.
+std::string time_bounds_text(const RecordReport& record) {
+  const std::vector<TimeRun>& runs = record.time_bounds;
+  const bool any = std::any_of(runs.begin(), runs.end(), [](const TimeRun& run) {
+    return run.not_before.has_value() || run.not_after.has_value();
+  });
+  if (!any) return "";
+  std::string text;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (i == max_runs_shown) {
+      return text + "; and " + number(runs.size() - i) + " runs of frames more, see --json";
+    }
+    const TimeRun& run = runs[i];
+    if (!text.empty()) text += "; ";
+    text += run.first == run.last ? "frame " : "frames ";
+    text += range_text(run.first, run.last);
+    if (run.not_before) text += " not before " + bound_text(*run.not_before);
+    if (run.not_before && run.not_after) text += ",";
+    if (run.not_after) text += " not after " + bound_text(*run.not_after);
+    if (!run.not_before && !run.not_after) text += " at a time that nothing shows";
+  }
+  return text;
+}
+
 std::string hint_text(const AuditReport& report) {
   const auto headline = report.findings.headline();
   if (!headline) return "";
@@ -139,17 +215,25 @@ std::string hint_text(const AuditReport& report) {
     case FindingKind::no_key:
       return "--key FILE.pub says whose signature is expected";
     case FindingKind::anchor_unchecked:
-      return report.ledger_given ? "--ledger URL for each network, or --headers FILE"
-                                 : "--ledger URL or --headers FILE checks them, --offline leaves "
-                                   "the time unproven";
+      return report.ledger_given
+                 ? "--ledger URL for each network, or --headers FILE; --tsa-ca FILE for time-stamps"
+                 : "--ledger URL or --headers FILE checks them (time-stamps: --tsa-ca FILE), "
+                   "--offline leaves the time unproven";
     case FindingKind::cut:
     case FindingKind::withheld_channels:
       return "--partial when a part is what was asked for";
+    case FindingKind::cosignature_missing:
+      return "hashchain sign counter-signs";
+    case FindingKind::evidence_unchecked:
+      return "verify bundle FILE checks a bundle of evidence";
     case FindingKind::nothing_sealed:
       return "hashchain(1) seals a stream";
     case FindingKind::truncated:
     case FindingKind::damaged_bytes:
       return "frames recover keeps what is sound";
+    case FindingKind::dropped_data:
+      return "store gc dropped it, the store says; a copy of it can still be checked against the "
+             "links";
     case FindingKind::anchor_pending:
     case FindingKind::anchor_not_deep:
       return "try again when the ledger has more blocks";
@@ -239,9 +323,16 @@ std::string report_text(const AuditReport& report) {
     text += "counted: ";
     if (records > 1) text += "source " + source_text(report, record.source) + ": ";
     text += accounting_text(record) + "\n";
+    const std::string time = time_bounds_text(record);
+    if (!time.empty()) {
+      text += "time: ";
+      if (records > 1) text += "source " + source_text(report, record.source) + ": ";
+      text += time + "\n";
+    }
     text += "head: ";
     if (records > 1) text += "source " + source_text(report, record.source) + ": ";
-    text += "link " + number(record.last_link) + " " + to_hex(record.last_link_hash) + "\n";
+    text += "link " + number(record.proven_by_link.value_or(record.last_link)) + " " +
+            to_hex(record.last_link_hash) + "\n";
   }
   return text;
 }

@@ -25,21 +25,39 @@ void write_verdict(JsonWriter& json, Severity severity, const std::optional<Find
   }
 }
 
+/// Which block it is, or which time-stamp: then block and height are null.
+void write_place(JsonWriter& json, const Hash256& hash, std::uint32_t height,
+                 const std::string& authority) {
+  json.key("block");
+  if (authority.empty()) {
+    json.value(to_hex_reversed(hash));
+    json.member("height", height);
+    return;
+  }
+  json.null();
+  json.key("height").null();
+  json.member("authority", authority);
+  json.member("token", to_hex(hash));
+}
+
 void write_block(JsonWriter& json, const AnchorFacts& facts,
                  const std::optional<BlockPlace>& place) {
   json.begin_object();
   json.member("network", facts.network_name);
   json.member("trivial", facts.trivial_network);
-  json.member("block", to_hex_reversed(facts.block_hash));
-  json.member("height", facts.height);
+  write_place(json, facts.block_hash, facts.height, facts.authority);
   member_time(json, "time", facts.time_s * 1'000'000'000);
   json.key("depth");
-  if (place) {
+  if (place && !facts.is_timestamp()) {
     json.value(place->depth);
-    json.member("trust", place->trust);
   } else {
     json.null();
-    json.key("trust").null();
+  }
+  json.key("trust");
+  if (place) {
+    json.value(place->trust);
+  } else {
+    json.null();
   }
   json.end_object();
 }
@@ -80,12 +98,46 @@ void write_beacon(JsonWriter& json, const RecordReport& record) {
   json.end_object();
 }
 
+void write_bound(JsonWriter& json, const std::optional<BlockBound>& bound) {
+  if (!bound) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  json.member("network", bound->network_name);
+  write_place(json, bound->block_hash, bound->height, bound->authority);
+  json.key("time");
+  if (bound->time_s) {
+    json.value(format_time_ns(*bound->time_s * 1'000'000'000));
+  } else {
+    json.null();
+  }
+  json.member("confirmed", bound->confirmed);
+  json.end_object();
+}
+
+void write_time_bounds(JsonWriter& json, const RecordReport& record) {
+  json.begin_array();
+  for (const TimeRun& run : record.time_bounds) {
+    json.begin_object();
+    member64(json, "first", run.first);
+    member64(json, "last", run.last);
+    json.key("not_before");
+    write_bound(json, run.not_before);
+    json.key("not_after");
+    write_bound(json, run.not_after);
+    json.end_object();
+  }
+  json.end_array();
+}
+
 void write_accounting(JsonWriter& json, const Accounting& sums) {
   json.begin_object();
   member64(json, "windows", sums.windows);
   member64(json, "silent_windows", sums.silent_windows);
   member64(json, "short_windows", sums.short_windows);
   member64(json, "lost_windows", sums.lost_windows);
+  member64(json, "dropped_windows", sums.dropped_windows);
   member64(json, "rows", sums.rows);
   json.member("expected_rows", sums.expected_rows);
   member64(json, "rows_of_rated_windows", sums.rows_of_rated_windows);
@@ -122,6 +174,24 @@ void write_signers(JsonWriter& json, const RecordReport& record) {
   json.end_array();
 }
 
+void write_cosigners(JsonWriter& json, const RecordReport& record) {
+  json.begin_array();
+  for (const Cosigner& cosigner : record.cosigners) {
+    json.begin_object();
+    json.key("name");
+    if (cosigner.trusted) {
+      json.value(cosigner.name);
+    } else {
+      json.null();
+    }
+    json.member("key", to_hex(cosigner.key));
+    member64(json, "covered_to", cosigner.covered_to);
+    member64(json, "count", cosigner.count);
+    json.end_object();
+  }
+  json.end_array();
+}
+
 void write_record(JsonWriter& json, const RecordReport& record) {
   json.begin_object();
   json.member("source", record.name);
@@ -133,16 +203,23 @@ void write_record(JsonWriter& json, const RecordReport& record) {
     member64(json, "first_link", record.first_link);
     member64(json, "last_link", record.last_link);
     json.member("head", to_hex(record.last_link_hash));
+    if (record.proven_by_link) member64(json, "proven_by_link", *record.proven_by_link);
     member_time(json, "window_start", record.window_start_ns);
     member_time(json, "window_end", record.window_end_ns);
     json.member("history_computed", record.history_computed);
     json.key("signers");
     write_signers(json, record);
     member64(json, "more_signers", record.more_signers);
+    json.key("cosigners");
+    write_cosigners(json, record);
+    member64(json, "more_cosignatures", record.more_cosignatures);
     json.key("anchors");
     write_anchors(json, record.anchors);
     json.key("beacon");
     write_beacon(json, record);
+    json.key("time_bounds");
+    write_time_bounds(json, record);
+    json.member("time_bounds_widened", record.time_bounds_widened);
     json.key("accounting");
     write_accounting(json, record.accounting);
   }

@@ -134,14 +134,14 @@ Result<Slice> make_slice(const FrameHeader& header, ByteView body,
   }
   auto leaves = record::parse_leaves(body, false);
   if (!leaves) return pass(leaves);
-  const record::Seed seed = record::body_seed(body);
-  std::uint32_t index = 0;
-  for (const record::Leaf& leaf : *leaves) {
-    const Hash256 salt = record::leaf_salt(seed, index++);
+  const auto salts = record::leaf_salts(record::body_seed(body), leaves->size());
+  const auto hashes = record::salted_leaf_hashes(salts, *leaves);
+  for (std::size_t i = 0; i < leaves->size(); ++i) {
+    const record::Leaf& leaf = (*leaves)[i];
     if (wanted(leaf, channels)) {
-      out.show(salt, leaf);
+      out.show(salts[i], leaf);
     } else {
-      out.hide(record::salted_leaf_hash(salt, leaf.bytes));
+      out.hide(hashes[i]);
     }
   }
   return out.finish(header);
@@ -149,18 +149,21 @@ Result<Slice> make_slice(const FrameHeader& header, ByteView body,
 
 Result<SliceContent> check_slice(const FrameHeader& header, ByteView body) {
   SliceContent content;
-  MerkleFrontier tree;
-  std::uint32_t index = 0;
+  std::vector<Hash256> hashes;  // of all leaves; those shown are filled in together
+  std::vector<Hash256> salts;
+  std::vector<record::Leaf> shown;
   auto count = walk_slice(body, [&](const SliceLeaf& leaf) {
     if (leaf.shown) {
-      tree.append(record::salted_leaf_hash(leaf.hash_or_salt, leaf.leaf.bytes));
-      content.shown.push_back({index, leaf.hash_or_salt, leaf.leaf});
-    } else {
-      tree.append(leaf.hash_or_salt);
+      content.shown.push_back(
+          {static_cast<std::uint32_t>(hashes.size()), leaf.hash_or_salt, leaf.leaf});
+      salts.push_back(leaf.hash_or_salt);
+      shown.push_back(leaf.leaf);
     }
-    ++index;
+    hashes.push_back(leaf.hash_or_salt);
   });
   if (!count) return pass(count);
+  const auto shown_hashes = record::salted_leaf_hashes(salts, shown);
+  for (std::size_t i = 0; i < shown.size(); ++i) hashes[content.shown[i].index] = shown_hashes[i];
   auto data = record::parse_data_header(content.shown.front().leaf.payload);
   if (!data) return pass(data);
   if (data->source != header.source || data->sequence != header.sequence ||
@@ -176,7 +179,7 @@ Result<SliceContent> check_slice(const FrameHeader& header, ByteView body) {
   }
   content.header = *data;
   content.leaf_count = *count;
-  content.root = tree.root();
+  content.root = merkle_root(hashes);
   return content;
 }
 

@@ -12,6 +12,7 @@
 
 #include "twinchain/base/result.hpp"
 #include "twinchain/record/selection.hpp"
+#include "twinchain/record/sqlite_export.hpp"
 #include "twinchain/record/text_export.hpp"
 #include "twinchain/stream/reader.hpp"
 #include "twinchain/stream/writer.hpp"
@@ -44,12 +45,16 @@ Result<ExitCode> cat_samples(StreamReader& in, const CatOptions& options,
                              const Complain& complain);
 /// The last schema of the selected source in the stream; an empty one when there is none.
 Result<record::Schema> find_final_schema(StreamReader& in, const record::Selection& selection);
+/// The samples, windows and rejects as an SQLite database; the caller commits it.
+Result<ExitCode> export_samples(StreamReader& in, const record::Selection& selection,
+                                record::SqliteExport& out, const Complain& complain);
 /// The raw text of rejected rows, one NDJSON object each.
 Result<ExitCode> cat_rejects(StreamReader& in, const record::Selection& selection,
                              const TextSink& out, const Complain& complain);
 
 /// The selected frames as a stream: SCHEMA as needed, REJECT, DATA, LINK, ANCHOR, END. With
-/// channels, DATA becomes SLICE (chain/slice.hpp). No END when the input was damaged.
+/// channels, DATA becomes SLICE (chain/slice.hpp) and REJECT is left out. No END when the input was
+/// damaged.
 Result<ExitCode> cut_stream(StreamReader& in, const record::Selection& selection,
                             const std::vector<std::string>& channels, StreamWriter& out,
                             const Complain& complain);

@@ -20,10 +20,12 @@
 #include "twinchain/stream/reader.hpp"
 #include "twinchain/stream/writer.hpp"
 #include "twinchain/sys/fd.hpp"
+#include "unit/temporary_folder.hpp"
 
 namespace test {
 
 using namespace twinchain;
+using twinchain::testing::TemporaryFolder;
 
 /// Goes on by a millisecond whenever it is looked at, so that no two links are alike.
 class StepClock final : public Clock {
@@ -35,27 +37,6 @@ class StepClock final : public Clock {
  private:
   std::int64_t wall_ns_ = 1'700'000'000'000'000'000;
   std::uint64_t monotonic_ns_ = 5'000'000'000;
-};
-
-/// An empty folder that is removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "twinchain-unit-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
 };
 
 inline record::DataHeader data_header(const std::string& source, std::uint64_t number) {

@@ -8,6 +8,7 @@
 
 #include "twinchain/base/crc32c.hpp"
 #include "twinchain/chain/audit.hpp"
+#include "twinchain/chain/cosignature.hpp"
 #include "twinchain/chain/link.hpp"
 #include "twinchain/crypto/merkle.hpp"
 #include "twinchain/crypto/sha256.hpp"
@@ -188,6 +189,10 @@ class StreamMaker {
     out.type = FrameType::anchor;
     frames.push_back(made(out, test_receipt(link_hash(last_link), height)));
   }
+  void add_cosignature(const SecretKey& party) {
+    frames.push_back(made(cosignature_frame_header(last_link),
+                          encode_cosignature_body(make_cosignature(link_hash(last_link), party))));
+  }
   void rotate(std::uint8_t following) {
     key = next_key;
     next_key = test_key(following);
@@ -245,19 +250,49 @@ inline Bytes encode(const Frames& frames, bool end = true) {
   return out;
 }
 
-/// What a tamperer does last: body CRC and leaf CRCs.
+/// What a tamperer does last: the CRCs of the leaves of DATA and SLICE frames, and of the body.
 inline void mend(MadeFrame& frame) {
-  if (frame.header.type == FrameType::data) {
-    std::size_t at = sizeof(record::Seed);
-    while (at + record::leaf_head_size <= frame.body.size()) {
-      const std::size_t size = load_le<std::uint32_t>(&frame.body[at + 4]);
-      if (size > frame.body.size() - at - record::leaf_head_size) break;
-      const std::size_t payload = at + record::leaf_head_size;
-      store_le(&frame.body[at + 8], crc32c(ByteView(frame.body).subspan(payload, size)));
-      at = payload + size;
+  const bool slice = frame.header.type == FrameType::slice;
+  std::size_t at = slice ? 4 : sizeof(record::Seed);
+  while ((slice || frame.header.type == FrameType::data) && at < frame.body.size()) {
+    if (slice) {
+      const bool shown = frame.body[at] == 1;
+      at += 1 + sizeof(Hash256);  // its salt, or the hash of a leaf that is not shown
+      if (!shown) continue;
     }
+    if (at + record::leaf_head_size > frame.body.size()) break;
+    const std::size_t size = load_le<std::uint32_t>(&frame.body[at + 4]);
+    const std::size_t payload = at + record::leaf_head_size;
+    if (size > frame.body.size() - payload) break;
+    store_le(&frame.body[at + 8], crc32c(ByteView(frame.body).subspan(payload, size)));
+    at = payload + size;
   }
   set_body(frame.header, frame.body);
+}
+
+/// The same for a whole stream, as far as the sizes can be followed, with headers and END.
+inline void mend_stream(Bytes& stream) {
+  std::size_t at = preamble_size;
+  std::uint64_t frames = 0;
+  while (at + frame_header_size <= stream.size()) {
+    std::uint8_t* header = stream.data() + at;
+    const std::size_t size = load_le<std::uint32_t>(header + 8);
+    if (size > stream.size() - at - frame_header_size) return;
+    MadeFrame frame;
+    frame.header.type = static_cast<FrameType>(load_le<std::uint16_t>(header + 4));
+    frame.body.assign(header + frame_header_size, header + frame_header_size + size);
+    if (frame.header.type == FrameType::end && size == end_body_size) {
+      store_le(frame.body.data(), frames);
+      store_le(frame.body.data() + 8, std::uint64_t{at - preamble_size});
+    }
+    mend(frame);
+    std::copy(frame.body.begin(), frame.body.end(), header + frame_header_size);
+    std::copy(frame_magic.begin(), frame_magic.end(), header);
+    store_le(header + 12, frame.header.body_crc);
+    store_le(header + 60, crc32c(ByteView(header, 60)));
+    at += frame_header_size + size;
+    ++frames;
+  }
 }
 
 inline AuditOptions trusting(std::initializer_list<SecretKey> keys) {
