@@ -4,6 +4,7 @@
 
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
+#include "twinchain/ledger/fleet.hpp"
 
 namespace twinchain::ledger {
 namespace {
@@ -28,6 +29,11 @@ std::string describe_link(const LinkReference& link) {
          to_hex(ByteView(link.header.source).first(8)) + "...";
 }
 
+std::string describe_anchor(const AnchorRecord& record) {
+  if (record.fleet.empty()) return describe_link(record.link);
+  return "the fleet of " + decimal(std::uint64_t{record.fleet.size()}) + " links";
+}
+
 AnchorEngine::AnchorEngine(Ledger& ledger, AnchorJournal& journal, Clock& clock,
                            const AnchorSettings& settings, AnchorOutput output)
     : ledger_(ledger),
@@ -38,23 +44,40 @@ AnchorEngine::AnchorEngine(Ledger& ledger, AnchorJournal& journal, Clock& clock,
 
 void AnchorEngine::see_all() {
   for (const auto& [hash, record] : journal_.records()) {
-    sources_.insert(record.link.header.source);
-    if (record.emitted) again_.insert(hash);
+    for (const LinkReference& link : record.links()) {
+      sources_.insert(link.header.source);
+      if (record.emitted) again_.insert(link.hash);
+    }
   }
 }
 
-bool AnchorEngine::is_published(const Chain& chain) const {
-  if (chain.covered) return true;
+void AnchorEngine::refresh_published() const {
+  if (published_.version == journal_.version()) return;
+  published_ = {};
   for (const auto& [hash, record] : journal_.records()) {
-    if (hash == chain.newest.hash) return true;
-    // A later link of the same chain covers this one.
-    if (record.link.header.source == chain.newest.header.source &&
-        record.link.record == chain.newest.record &&
-        record.link.header.sequence > chain.newest.header.sequence) {
-      return true;
+    for (const LinkReference& link : record.links()) {
+      const ChainKey key{link.header.source, link.record};
+      std::uint64_t& newest = published_.newest[key];
+      newest = std::max(newest, link.header.sequence);
+      if (!record.emitted) ++published_.pending[key];
     }
   }
-  return false;
+  published_.version = journal_.version();
+}
+
+bool AnchorEngine::is_published(const Chain& chain) const {
+  if (chain.covered || journal_.find_link(chain.newest.hash) != nullptr) return true;
+  // A later link of the same chain covers this one.
+  refresh_published();
+  const auto found = published_.newest.find({chain.newest.header.source, chain.newest.record});
+  return found != published_.newest.end() && found->second > chain.newest.header.sequence;
+}
+
+bool AnchorEngine::concerns(const AnchorRecord& record) const {
+  const auto links = record.links();
+  return std::any_of(links.begin(), links.end(), [this](const LinkReference& link) {
+    return sources_.contains(link.header.source);
+  });
 }
 
 void AnchorEngine::see_link(const LinkReference& link) {
@@ -93,7 +116,7 @@ std::size_t AnchorEngine::unpublished() const {
 std::size_t AnchorEngine::outstanding() const {
   std::size_t count = unpublished() + again_.size();
   for (const auto& [hash, record] : journal_.records()) {
-    if (!record.emitted && sources_.contains(record.link.header.source)) ++count;
+    if (!record.emitted && concerns(record)) ++count;
   }
   return count;
 }
@@ -107,8 +130,8 @@ std::vector<std::string> AnchorEngine::describe_outstanding() const {
   }
   for (const Hash256& hash : pending_in_order()) {
     const AnchorRecord& record = *journal_.find(hash);
-    if (!sources_.contains(record.link.header.source)) continue;
-    std::string line = describe_link(record.link) + ": transaction ";
+    if (!concerns(record)) continue;
+    std::string line = describe_anchor(record) + ": transaction ";
     const auto watch = watches_.find(hash);
     const bool in_block =
         watch != watches_.end() && watch->second.status.place == TransactionPlace::block;
@@ -137,14 +160,9 @@ std::vector<Hash256> AnchorEngine::pending_in_order() const {
 }
 
 std::size_t AnchorEngine::pending_of(const ChainKey& chain) const {
-  std::size_t count = 0;
-  for (const auto& [hash, record] : journal_.records()) {
-    if (!record.emitted && record.link.header.source == chain.source &&
-        record.link.record == chain.record) {
-      ++count;
-    }
-  }
-  return count;
+  refresh_published();
+  const auto found = published_.pending.find(chain);
+  return found == published_.pending.end() ? 0 : found->second;
 }
 
 bool AnchorEngine::has_pending() const {
@@ -253,25 +271,32 @@ Status AnchorEngine::check_wallet() {
 Status AnchorEngine::emit_earlier() {
   for (const Hash256& hash : pending_in_order()) {
     const AnchorRecord& record = *journal_.find(hash);
-    if (record.receipt.empty() || !sources_.contains(record.link.header.source)) continue;
-    TWINCHAIN_TRY(emit_if_still_there(hash));
+    if (record.receipt.empty() || !concerns(record)) continue;
+    TWINCHAIN_TRY(emit_if_still_there(hash, nullptr));
   }
   while (!again_.empty()) {
     const Hash256 hash = *again_.begin();
-    if (journal_.find(hash) != nullptr) TWINCHAIN_TRY(emit_if_still_there(hash));
+    // Not what the same run has taken back meanwhile: it is emitted when it is deep enough again.
+    if (const AnchorRecord* const record = journal_.find_link(hash); record && record->emitted) {
+      const auto links = record->links();
+      const auto only = std::find_if(links.begin(), links.end(),
+                                     [&hash](const auto& link) { return link.hash == hash; });
+      const LinkReference link = *only;
+      TWINCHAIN_TRY(emit_if_still_there(record->link.hash, &link));
+    }
     again_.erase(hash);
   }
   return {};
 }
 
-Status AnchorEngine::emit_if_still_there(const Hash256& link_hash) {
-  AnchorRecord record = *journal_.find(link_hash);
+Status AnchorEngine::emit_if_still_there(const Hash256& record_hash, const LinkReference* only) {
+  AnchorRecord record = *journal_.find(record_hash);
   auto receipt = parse_receipt(record.receipt);
   if (!receipt) return keep(pass(receipt));
-  auto position = ledger_.position(receipt->block_hash);
-  if (!position) return pass(position);
-  if (position->on_best_chain) return emit(std::move(record));
-  tell(Notice::warning, describe_link(record.link) + ": its block " +
+  auto holds = ledger_.still_holds(*receipt);
+  if (!holds) return pass(holds);
+  if (*holds) return emit(std::move(record), only);
+  tell(Notice::warning, describe_anchor(record) + ": its block " +
                             to_hex_reversed(receipt->block_hash) +
                             " is not in the best chain any more");
   record.receipt.clear();
@@ -321,7 +346,7 @@ Status AnchorEngine::advance(const Hash256& link_hash) {
     conflicted = conflicted && status->place == TransactionPlace::conflicted;
   }
   if (watch.status.place == TransactionPlace::block) {
-    tell(Notice::note, describe_link(record.link) + ": its block " +
+    tell(Notice::note, describe_anchor(record) + ": its block " +
                            to_hex_reversed(watch.status.block_hash) +
                            " is not in the best chain any more");
   }
@@ -340,8 +365,8 @@ Status AnchorEngine::send_again(AnchorRecord record) {
   const Prepared& newest = record.transactions.back();
   auto sent = ledger_.broadcast(newest, &fee_too_low);
   if (sent) {
-    tell(Notice::note, describe_link(record.link) + ": sent transaction " +
-                           to_hex_reversed(newest.txid) + " again");
+    tell(Notice::note,
+         describe_anchor(record) + ": sent transaction " + to_hex_reversed(newest.txid) + " again");
     watches_[record.link.hash].refused_since_height.reset();
     return {};
   }
@@ -364,7 +389,7 @@ Status AnchorEngine::bump(AnchorRecord record) {
     bool fee_too_low = false;
     auto sent = ledger_.broadcast(newest, &fee_too_low);
     if (sent) {
-      tell(Notice::note, describe_link(record.link) + ": raised the fee to " +
+      tell(Notice::note, describe_anchor(record) + ": raised the fee to " +
                              decimal(newest.fee_sat) + " sat in transaction " +
                              to_hex_reversed(newest.txid));
       return {};
@@ -378,7 +403,7 @@ Status AnchorEngine::bump(AnchorRecord record) {
     }
   }
   return fail(ExitCode::refuted,
-              describe_link(record.link) + ": the fee is too low after " +
+              describe_anchor(record) + ": the fee is too low after " +
                   decimal(std::uint64_t{record.transactions.size()}) + " transactions",
               "give a higher --fee-rate");
 }
@@ -394,23 +419,26 @@ Status AnchorEngine::raise_stuck(const AnchorRecord& record) {
   auto raised = bump(record);
   if (!raised && !fatal_ && raised.error().code != ExitCode::peer) {
     tell(Notice::detail,
-         describe_link(record.link) + ": cannot raise the fee: " + raised.error().message);
+         describe_anchor(record) + ": cannot raise the fee: " + raised.error().message);
     return {};
   }
   return raised;
 }
 
-Status AnchorEngine::replace(const AnchorRecord& given) {
-  const LinkReference link = given.link;
-  tell(Notice::warning, describe_link(link) + ": transaction " +
-                            to_hex_reversed(given.transactions.back().txid) +
+Status AnchorEngine::replace(const AnchorRecord& record) {
+  tell(Notice::warning, describe_anchor(record) + ": transaction " +
+                            to_hex_reversed(record.transactions.back().txid) +
                             " cannot get into the ledger any more; publishing anew");
-  for (const Prepared& transaction : given.transactions) ledger_.abandon(transaction);
-  TWINCHAIN_TRY(keep(journal_.remove(link.hash)));
-  watches_.erase(link.hash);
-  const auto [at, is_new] = chains_.try_emplace(ChainKey{link.header.source, link.record});
-  if (is_new) at->second = Chain{link, std::nullopt, false};
-  if (!is_published(at->second)) {
+  for (const Prepared& transaction : record.transactions) ledger_.abandon(transaction);
+  TWINCHAIN_TRY(keep(journal_.remove(record.link.hash)));
+  watches_.erase(record.link.hash);
+  bool unpublished = false;
+  for (const LinkReference& link : record.links()) {
+    const auto [at, is_new] = chains_.try_emplace(ChainKey{link.header.source, link.record});
+    if (is_new) at->second = Chain{link, std::nullopt, false};
+    unpublished = unpublished || !is_published(at->second);
+  }
+  if (unpublished) {
     // Not at once while links come: the newest one is to be published, and may not be known yet.
     batch_due_ns_ =
         std::min(batch_due_ns_, clock_.monotonic_ns() + (input_ended_ ? 0 : settings_.every_ns));
@@ -424,21 +452,45 @@ Status AnchorEngine::mature(AnchorRecord record, const Hash256& txid) {
   record.receipt = encode_receipt(*receipt);
   TWINCHAIN_TRY(keep(journal_.put(record)));
   watches_.erase(record.link.hash);
-  if (!sources_.contains(record.link.header.source)) return {};
+  if (!concerns(record)) return {};
   return emit(std::move(record));
 }
 
-Status AnchorEngine::emit(AnchorRecord record) {
-  TWINCHAIN_TRY(keep(output_.emit(record.link, record.receipt)));
-  ++emitted_;
+Status AnchorEngine::emit(AnchorRecord record, const LinkReference* only) {
+  TWINCHAIN_TRY(emit_receipts(record, only));
+  if (record.emitted) return {};
   record.emitted = true;
   TWINCHAIN_TRY(keep(journal_.put(record)));
   return keep(journal_.prune(record.link.header.source));
 }
 
+/// Of a fleet, each link's own: the receipt of the whole with the link's place in it.
+Status AnchorEngine::emit_receipts(const AnchorRecord& record, const LinkReference* only) {
+  if (record.fleet.empty()) {
+    ++emitted_;
+    return keep(output_.emit(record.link, record.receipt));
+  }
+  auto receipt = parse_receipt(record.receipt);
+  if (!receipt) return keep(pass(receipt));
+  const FleetTree tree(record.fleet);
+  for (std::size_t i = 0; i < record.fleet.size(); ++i) {
+    const LinkReference& link = record.fleet[i];
+    if (only != nullptr ? link.hash != only->hash : !sources_.contains(link.header.source))
+      continue;
+    receipt->link_hash = link.hash;
+    receipt->fleet_index = i;
+    receipt->fleet_size = record.fleet.size();
+    receipt->fleet_path = tree.path(i);
+    TWINCHAIN_TRY(keep(output_.emit(link, encode_receipt(*receipt))));
+    ++emitted_;
+  }
+  return {};
+}
+
 Status AnchorEngine::publish_due() {
   if (clock_.monotonic_ns() < batch_due_ns_) return {};
   bool postponed = false;
+  std::vector<LinkReference> due;
   for (auto& [key, chain] : chains_) {
     if (is_published(chain)) continue;
     bool covered = false;
@@ -448,8 +500,12 @@ Status AnchorEngine::publish_due() {
       postponed = true;
       continue;
     }
-    TWINCHAIN_TRY(publish(chain));
+    due.push_back(chain.newest);
+    if (settings_.fleet && due.size() < max_fleet_size) continue;
+    TWINCHAIN_TRY(publish(std::move(due)));
+    due = {};
   }
+  if (!due.empty()) TWINCHAIN_TRY(publish(std::move(due)));
   batch_due_ns_ = never;
   if (postponed) {
     tell(Notice::detail, "many anchors wait for their depth: the next one waits too");
@@ -463,9 +519,9 @@ Status AnchorEngine::publish_due() {
 Status AnchorEngine::is_covered(Chain& chain, bool* covered) {
   *covered = false;
   if (!chain.cover || chain.cover->network_magic != network_->magic) return {};
-  auto position = ledger_.position(chain.cover->block_hash);
-  if (!position) return pass(position);
-  if (position->on_best_chain) {
+  auto holds = ledger_.still_holds(*chain.cover);
+  if (!holds) return pass(holds);
+  if (*holds) {
     chain.covered = *covered = true;
     tell(Notice::detail, describe_link(chain.newest) + " has an anchor in the input already");
   } else {
@@ -474,11 +530,18 @@ Status AnchorEngine::is_covered(Chain& chain, bool* covered) {
   return {};
 }
 
-Status AnchorEngine::publish(Chain& chain) {
-  auto prepared = ledger_.prepare(anchor_payload(chain.newest.hash));
-  if (!prepared) return pass(prepared);
+/// One link alone, or several as a fleet.
+Status AnchorEngine::publish(std::vector<LinkReference> links) {
   AnchorRecord record;
-  record.link = chain.newest;
+  if (links.size() == 1) {
+    record.link = links.front();
+  } else {
+    record.link.hash = hash_of_fleet(links);
+    record.link.header.type = FrameType::link;
+    record.fleet = std::move(links);
+  }
+  auto prepared = ledger_.prepare(anchor_payload(record.link.hash));
+  if (!prepared) return pass(prepared);
   record.network = network_->name;
   record.order = journal_.next_order();
   record.transactions.push_back(std::move(*prepared));
@@ -496,7 +559,7 @@ Status AnchorEngine::publish(Chain& chain) {
     return sent;
   }
   if (!sent) return sent;  // perhaps it arrived: followed as if
-  tell(Notice::detail, describe_link(record.link) + " sent in transaction " +
+  tell(Notice::detail, describe_anchor(record) + " sent in transaction " +
                            to_hex_reversed(record.transactions.back().txid));
   poll_due_ns_ = clock_.monotonic_ns();
   return advance(record.link.hash);

@@ -38,6 +38,8 @@ struct AnchorSettings {
   /// Further links of a chain wait while this many of its anchors are not deep enough.
   std::size_t max_pending_per_chain = 64;
   bool collect_only = false;  ///< no links will come: the wallet needs not be ready
+  /// Links that are due together go into one transaction, as a fleet.
+  bool fleet = false;
 };
 
 enum class Notice { detail, note, warning };
@@ -116,10 +118,10 @@ class AnchorEngine {
   Status contact();
   Status check_wallet();
   Status emit_earlier();
-  Status emit_if_still_there(const Hash256& link_hash);
+  Status emit_if_still_there(const Hash256& record_hash, const LinkReference* only);
   Status follow();
   Status publish_due();
-  Status publish(Chain& chain);
+  Status publish(std::vector<LinkReference> links);
   Status is_covered(Chain& chain, bool* covered);
   Status advance(const Hash256& link_hash);
   Status send_again(AnchorRecord record);
@@ -127,11 +129,15 @@ class AnchorEngine {
   Status raise_stuck(const AnchorRecord& record);
   Status replace(const AnchorRecord& record);
   Status mature(AnchorRecord record, const Hash256& txid);
-  Status emit(AnchorRecord record);
+  Status emit(AnchorRecord record, const LinkReference* only = nullptr);
+  Status emit_receipts(const AnchorRecord& record, const LinkReference* only);
+  /// One of its links is of this run.
+  [[nodiscard]] bool concerns(const AnchorRecord& record) const;
 
   /// Of the journal and the output: an error ends the run.
   Status keep(Status status);
   [[nodiscard]] bool is_published(const Chain& chain) const;
+  void refresh_published() const;
   [[nodiscard]] std::vector<Hash256> pending_in_order() const;
   [[nodiscard]] std::size_t pending_of(const ChainKey& chain) const;
   [[nodiscard]] bool has_pending() const;
@@ -148,6 +154,13 @@ class AnchorEngine {
 
   std::set<Id128> sources_;
   std::map<ChainKey, Chain> chains_;
+  /// What the journal says of chains; made anew when it has changed.
+  struct Published {
+    std::optional<std::uint64_t> version;
+    std::map<ChainKey, std::uint64_t> newest;  ///< sequence
+    std::map<ChainKey, std::size_t> pending;   ///< anchors that are not emitted
+  };
+  mutable Published published_;
   std::set<Hash256> again_;
   std::map<Hash256, Watch> watches_;
   std::optional<Network> network_;
@@ -170,5 +183,7 @@ class AnchorEngine {
 
 /// "link 41 of source 0123456789abcdef...".
 std::string describe_link(const LinkReference& link);
+/// The same, or "the fleet of 12 links".
+std::string describe_anchor(const AnchorRecord& record);
 
 }  // namespace twinchain::ledger

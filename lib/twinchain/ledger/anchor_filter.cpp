@@ -24,7 +24,7 @@ namespace twinchain::ledger {
 namespace {
 
 /// Chains in one stream; a record of some kilobytes is kept of each.
-constexpr std::size_t max_chains = 4096;
+constexpr std::size_t max_chains = max_fleet_size;
 constexpr std::size_t max_sources = 65536;
 constexpr std::uint64_t note_wait_after_ns = 2'000'000'000;
 constexpr std::uint64_t call_grace_ns = 500'000'000;
@@ -65,10 +65,13 @@ class Mailbox {
     }
     return true;
   }
-  void put_receipt(Receipt receipt) {
+  void put_receipt(const Id128& source, Receipt receipt) {
     const std::lock_guard lock(mutex_);
-    for (auto& [key, newest] : newest_) {
-      if (newest.link.hash == receipt.link_hash) newest.receipt = std::move(receipt);
+    for (auto at = newest_.lower_bound({source, Id128{}});
+         at != newest_.end() && at->first.source == source; ++at) {
+      if (at->second.link.hash != receipt.link_hash) continue;
+      at->second.receipt = std::move(receipt);
+      return;
     }
   }
   void put_again(const Hash256& link_hash) {
@@ -174,7 +177,8 @@ class Filter {
                    if (!cancelled()) tell(notice, line);
                  }}) {
     for (const auto& [hash, record] : journal.records()) {
-      if (record.emitted) emitted_before_.insert(hash);
+      if (!record.emitted) continue;
+      for (const LinkReference& link : record.links()) emitted_before_.insert(link.hash);
     }
     if (input_fd < 0) engine_.see_all();
   }
@@ -304,7 +308,7 @@ class Filter {
     if (header.type == FrameType::link) return take_link(frame);
     if (header.type == FrameType::anchor) {
       if (auto receipt = parse_receipt(frame.body.view())) {
-        mailbox_.put_receipt(std::move(*receipt));
+        mailbox_.put_receipt(header.source, std::move(*receipt));
       }
     }
     return {};

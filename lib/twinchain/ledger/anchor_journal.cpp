@@ -6,6 +6,7 @@
 #include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
+#include "twinchain/crypto/merkle.hpp"
 
 namespace twinchain::ledger {
 namespace {
@@ -15,6 +16,7 @@ constexpr std::string_view file_ending = ".anchor";
 constexpr std::string_view lock_name = "anchor.lock";
 constexpr std::uint64_t max_file_size = std::uint64_t{8} * 1024 * 1024;
 constexpr std::size_t emitted_kept_per_source = 16;
+constexpr std::size_t fleets_kept = 4;
 
 std::string crc_text(std::string_view text) {
   std::array<std::uint8_t, 4> bytes{};
@@ -86,6 +88,35 @@ bool parse_window(std::string_view text, FrameHeader* header) {
   return true;
 }
 
+/// A link of a fleet: source, record, sequence, window, hash.
+std::string member_text(const LinkReference& link) {
+  const FrameHeader& header = link.header;
+  return to_hex(header.source) + " " + to_hex(link.record) + " " + decimal(header.sequence) + " " +
+         decimal(header.window_start_ns) + " " + decimal(header.window_end_ns) + " " +
+         to_hex(link.hash);
+}
+
+std::optional<LinkReference> parse_member(std::string_view text) {
+  const auto parts = split(text, ' ');
+  if (parts.size() != 6) return std::nullopt;
+  const auto source = id_from_hex(parts[0]);
+  const auto record = id_from_hex(parts[1]);
+  const auto sequence = parse_decimal(parts[2]);
+  const auto start_ns = parse_signed(parts[3]);
+  const auto end_ns = parse_signed(parts[4]);
+  const auto hash = hash_from_hex(parts[5]);
+  if (!source || !record || !sequence || !start_ns || !end_ns || !hash) return std::nullopt;
+  LinkReference link;
+  link.header.type = FrameType::link;
+  link.header.source = *source;
+  link.header.sequence = *sequence;
+  link.header.window_start_ns = *start_ns;
+  link.header.window_end_ns = *end_ns;
+  link.record = *record;
+  link.hash = *hash;
+  return link;
+}
+
 std::optional<Prepared> parse_transaction_line(std::string_view text) {
   const auto parts = split(text, ' ');
   if (parts.size() != 3) return std::nullopt;
@@ -127,6 +158,7 @@ std::string encode_anchor_record(const AnchorRecord& record) {
   add_line(out, "sequence", decimal(header.sequence));
   add_line(out, "window", decimal(header.window_start_ns) + " " + decimal(header.window_end_ns));
   add_line(out, "link", to_hex(record.link.hash));
+  for (const LinkReference& link : record.fleet) add_line(out, "member", member_text(link));
   for (const Prepared& transaction : record.transactions) {
     add_line(out, "transaction",
              to_hex_reversed(transaction.txid) + " " + decimal(transaction.fee_sat) + " " +
@@ -154,6 +186,15 @@ Result<AnchorRecord> parse_anchor_record(std::string_view text) {
   if (!order || *order == UINT64_MAX) return malformed("order");
   record.order = *order;
   TWINCHAIN_TRY(parse_link(in, &record.link));
+  while (in.next_is("member")) {
+    auto link = parse_member(in.take("member").value_or(""));
+    if (!link || record.fleet.size() == max_fleet_size) return malformed("member");
+    record.fleet.push_back(*link);
+  }
+  if (!record.fleet.empty() &&
+      (record.fleet.size() < 2 || hash_of_fleet(record.fleet) != record.link.hash)) {
+    return malformed("member");
+  }
   while (in.next_is("transaction")) {
     auto transaction = parse_transaction_line(in.take("transaction").value_or(""));
     if (!transaction || record.transactions.size() == max_transactions_per_anchor) {
@@ -173,6 +214,13 @@ Result<AnchorRecord> parse_anchor_record(std::string_view text) {
   if (record.emitted && record.receipt.empty()) return malformed("receipt");
   if (!in.at_end()) return malformed("end");
   return record;
+}
+
+Hash256 hash_of_fleet(std::span<const LinkReference> links) {
+  std::vector<Hash256> leaves;
+  leaves.reserve(links.size());
+  for (const LinkReference& link : links) leaves.push_back(merkle_leaf(link.hash));
+  return fleet_hash(merkle_root(leaves), leaves.size());
 }
 
 Result<AnchorJournal> AnchorJournal::open(Fs& fs, const std::string& folder) {
@@ -204,6 +252,7 @@ Result<AnchorJournal> AnchorJournal::open(Fs& fs, const std::string& folder) {
       return fail(ExitCode::malformed, escape(path, 400) + ": is not named after its link");
     }
     journal.next_order_ = std::max(journal.next_order_, record->order + 1);
+    journal.index(*record);
     journal.records_[record->link.hash] = std::move(*record);
   }
   return journal;
@@ -212,6 +261,18 @@ Result<AnchorJournal> AnchorJournal::open(Fs& fs, const std::string& folder) {
 const AnchorRecord* AnchorJournal::find(const Hash256& link_hash) const {
   const auto found = records_.find(link_hash);
   return found == records_.end() ? nullptr : &found->second;
+}
+
+const AnchorRecord* AnchorJournal::find_link(const Hash256& link_hash) const {
+  if (const AnchorRecord* const alone = find(link_hash); alone != nullptr && alone->fleet.empty()) {
+    return alone;
+  }
+  const auto found = fleets_.find(link_hash);
+  return found == fleets_.end() ? nullptr : find(found->second);
+}
+
+void AnchorJournal::index(const AnchorRecord& record) {
+  for (const LinkReference& link : record.fleet) fleets_[link.hash] = record.link.hash;
 }
 
 std::string AnchorJournal::path_of(const Hash256& link_hash) const {
@@ -224,7 +285,9 @@ Status AnchorJournal::put(const AnchorRecord& record) {
                                         as_bytes(encode_anchor_record(record))));
   }
   next_order_ = std::max(next_order_, record.order + 1);
+  if (find(record.link.hash) == nullptr) index(record);
   records_[record.link.hash] = record;
+  ++version_;
   return {};
 }
 
@@ -233,7 +296,14 @@ Status AnchorJournal::remove(const Hash256& link_hash) {
     TWINCHAIN_TRY(fs_->remove(path_of(link_hash)));
     TWINCHAIN_TRY(fs_->sync_folder(folder_));
   }
+  if (const AnchorRecord* const record = find(link_hash)) {
+    for (const LinkReference& link : record->fleet) {
+      const auto at = fleets_.find(link.hash);
+      if (at != fleets_.end() && at->second == link_hash) fleets_.erase(at);
+    }
+  }
   records_.erase(link_hash);
+  ++version_;
   return {};
 }
 
@@ -244,9 +314,11 @@ Status AnchorJournal::prune(const Id128& source) {
       emitted.emplace_back(record.order, hash);
     }
   }
-  if (emitted.size() <= emitted_kept_per_source) return {};
+  // Fleets are large, and no source is theirs: zeros.
+  const std::size_t kept = source == Id128{} ? fleets_kept : emitted_kept_per_source;
+  if (emitted.size() <= kept) return {};
   std::sort(emitted.begin(), emitted.end());
-  emitted.resize(emitted.size() - emitted_kept_per_source);
+  emitted.resize(emitted.size() - kept);
   for (const auto& [order, hash] : emitted) TWINCHAIN_TRY(remove(hash));
   return {};
 }

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,11 @@ struct LinkReference {
   Hash256 hash{};
 };
 
+/// A fleet is anchored by one transaction: its links' hashes are the leaves of a Merkle tree.
+inline constexpr std::size_t max_fleet_size = 16384;
+
 struct AnchorRecord {
+  /// Of a fleet only the hash is used: fleet_hash() of its links.
   LinkReference link;
   std::string network;      ///< "litecoin-regtest"
   std::uint64_t order = 0;  ///< of its making: later ones may spend the change of earlier ones
@@ -33,7 +38,17 @@ struct AnchorRecord {
   std::vector<Prepared> transactions;
   Bytes receipt;         ///< the ANCHOR frame's body; empty until it is deep enough
   bool emitted = false;  ///< the frame was written to the output
+  /// Links of a fleet in the order of their leaves, at least two; empty: `link` is alone.
+  std::vector<LinkReference> fleet = {};
+
+  /// The links that are anchored by it.
+  [[nodiscard]] std::span<const LinkReference> links() const {
+    return fleet.empty() ? std::span(&link, 1) : std::span<const LinkReference>(fleet);
+  }
 };
+
+/// The hash that stands for a fleet in its transaction.
+Hash256 hash_of_fleet(std::span<const LinkReference> links);
 
 /// More replacements than this are not made.
 inline constexpr std::size_t max_transactions_per_anchor = 8;
@@ -53,6 +68,10 @@ class AnchorJournal {
   /// By link hash.
   [[nodiscard]] const std::map<Hash256, AnchorRecord>& records() const { return records_; }
   [[nodiscard]] const AnchorRecord* find(const Hash256& link_hash) const;
+  /// The record that anchors a link, alone or in a fleet; null when there is none.
+  [[nodiscard]] const AnchorRecord* find_link(const Hash256& link_hash) const;
+  /// Changes with every put() and remove().
+  [[nodiscard]] std::uint64_t version() const { return version_; }
   [[nodiscard]] std::uint64_t next_order() const { return next_order_; }
   /// Durable when it returns. An error leaves the record in memory as it was.
   Status put(const AnchorRecord& record);
@@ -63,12 +82,15 @@ class AnchorJournal {
 
  private:
   [[nodiscard]] std::string path_of(const Hash256& link_hash) const;
+  void index(const AnchorRecord& record);
 
   Fs* fs_ = nullptr;
   std::string folder_;
   std::unique_ptr<FileLock> lock_;
   std::map<Hash256, AnchorRecord> records_;
+  std::map<Hash256, Hash256> fleets_;  ///< from a fleet's link to its record
   std::uint64_t next_order_ = 1;
+  std::uint64_t version_ = 0;
 };
 
 }  // namespace twinchain::ledger

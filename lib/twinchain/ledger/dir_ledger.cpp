@@ -176,6 +176,20 @@ class RealDirLedger final : public DirLedger {
     return position;
   }
 
+  Result<std::vector<bitcoin::BlockHeaderBytes>> headers(std::uint32_t first_height,
+                                                         std::uint32_t count) override {
+    TWINCHAIN_TRY(chain_.refresh());
+    std::vector<bitcoin::BlockHeaderBytes> headers;
+    const std::uint64_t end = std::min<std::uint64_t>(std::uint64_t{first_height} + count,
+                                                      std::uint64_t{chain_.tip_height()} + 1);
+    for (std::uint64_t height = first_height; height < end; ++height) {
+      auto block = chain_.read_block(static_cast<std::uint32_t>(height));
+      if (!block) return pass(block);
+      headers.push_back(bitcoin::serialize(block->block.header));
+    }
+    return headers;
+  }
+
   Status mine(std::uint32_t count) override {
     auto lock = lock_waiting(fs_, chain_.lock_path(), options_.timeout_ms);
     if (!lock) return pass(lock);

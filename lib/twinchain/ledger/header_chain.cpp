@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "twinchain/base/text.hpp"
+#include "twinchain/bitcoin/difficulty.hpp"
 #include "twinchain/bitcoin/header.hpp"
+#include "twinchain/crypto/sha256_many.hpp"
 #include "twinchain/sys/ordered_pool.hpp"
 
 namespace twinchain::ledger {
@@ -40,15 +42,33 @@ struct Batch {
   std::size_t met_target = 0;  // headers at the start of the batch that meet their target
 };
 
-void check_batch(const Network& network, Batch& batch) {
-  const std::size_t count = batch.bytes.size() / block_header_size;
-  batch.hashes.reserve(count);
-  bool all_met = true;
+/// SHA-256d of many headers: their ids.
+std::vector<Hash256> block_hashes(ByteView bytes) {
+  const std::size_t count = bytes.size() / block_header_size;
+  std::vector<PrefixedMessage> messages;
+  messages.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
+    messages.push_back({{}, bytes.subspan(i * block_header_size, block_header_size)});
+  }
+  std::vector<Hash256> inner(count);
+  sha256_many(messages, inner);
+  for (std::size_t i = 0; i < count; ++i) messages[i].body = ByteView(inner[i]);
+  std::vector<Hash256> hashes(count);
+  sha256_many(messages, hashes);
+  return hashes;
+}
+
+void check_batch(const Network& network, Batch& batch) {
+  batch.hashes = block_hashes(batch.bytes);
+  const bitcoin::UInt256 limit = bitcoin::decode_compact(network.easiest_bits).target;
+  const bool id_is_work = network.proof_of_work == bitcoin::ProofOfWork::sha256d;
+  for (std::size_t i = 0; i < batch.hashes.size(); ++i) {
     const auto header = header_at(batch.bytes, i);
-    batch.hashes.push_back(bitcoin::block_hash(header));
-    all_met = all_met && network.check_proof_of_work(header);
-    if (all_met) ++batch.met_target;
+    const bool met = id_is_work ? bitcoin::meets_target(batch.hashes[i],
+                                                        bitcoin::parse_header(header).bits, limit)
+                                : network.check_proof_of_work(header);
+    if (!met) return;
+    ++batch.met_target;
   }
 }
 
@@ -56,7 +76,11 @@ void check_batch(const Network& network, Batch& batch) {
 class Linker {
  public:
   Linker(const std::string& path, const HeaderChainOptions& options, HashIndex& index)
-      : path_(path), options_(options), index_(index) {}
+      : path_(path), options_(options), index_(index) {
+    if (const auto rule = options.network.difficulty_rule()) {
+      difficulty_.emplace(*rule, options.first_height);
+    }
+  }
 
   Status take(const Batch& batch) {
     for (std::size_t i = 0; i < batch.hashes.size(); ++i) {
@@ -65,6 +89,9 @@ class Linker {
       TWINCHAIN_TRY(check_link(header, batch.hashes[i], number));
       if (i >= batch.met_target) {
         return fail(ExitCode::refuted, place(path_, number) + "does not meet its proof of work");
+      }
+      if (auto wrong = difficulty_ ? difficulty_->next(header) : std::nullopt) {
+        return fail(ExitCode::refuted, place(path_, number) + *wrong);
       }
       index_.add(batch.hashes[i], static_cast<std::uint32_t>(number));
       last_hash_ = batch.hashes[i];
@@ -100,6 +127,7 @@ class Linker {
   const std::string& path_;
   const HeaderChainOptions& options_;
   HashIndex& index_;
+  std::optional<bitcoin::DifficultyCheck> difficulty_;
   Hash256 last_hash_{};
   std::uint32_t last_time_s_ = 0;
   std::uint32_t last_bits_ = 0;
@@ -181,6 +209,20 @@ Result<BlockPosition> HeaderChain::position(const Hash256& block_hash) {
   position.height = first_height_ + *number;
   position.depth = tip_.height - position.height + 1;
   return position;
+}
+
+Result<std::optional<bitcoin::BlockHeaderBytes>> HeaderChain::header_at(std::uint32_t height) {
+  if (height < first_height_ || height > tip_.height) {
+    return std::optional<bitcoin::BlockHeaderBytes>();
+  }
+  const std::uint64_t number = height - first_height_;
+  bitcoin::BlockHeaderBytes header{};
+  auto count = file_->pread(header, number * block_header_size);
+  if (!count) return pass(count);
+  if (*count != header.size()) {
+    return fail(ExitCode::malformed, place(path_, number) + "file became shorter");
+  }
+  return std::optional(header);
 }
 
 }  // namespace twinchain::ledger

@@ -3,11 +3,12 @@
 // The file is block headers of 80 bytes, one after the other in the order of the chain, as
 // `getblockheader HASH false` gives them (in hexadecimal) and light clients keep them.
 //
-// Checked: that each header follows the one before it, and that each meets the proof of work it
-// states, within the network's limit. NOT checked yet: that the difficulty it states is the one
-// that the chain's rules ask for at that height (difficulty transitions), and header times. So a
-// file from a stranger proves only as much work as work() says; from a checkpoint or a genesis with
-// that work compared to the known work of the chain, it proves the chain.
+// Checked: that each header follows the one before it, that each meets the proof of work it states,
+// that the difficulty it states is the one that the chain's rules ask for, and that its time is
+// after the median of the eleven before it. A file that begins in the middle of a difficulty period
+// cannot show why the next period has its difficulty: within the four times that the rules allow it
+// is believed. So a file from a stranger proves only as much work as work() says; from a checkpoint
+// or a genesis, with that work compared to the known work of the chain, it proves the chain.
 #pragma once
 
 #include <memory>
@@ -16,6 +17,7 @@
 #include <thread>
 
 #include "twinchain/base/result.hpp"
+#include "twinchain/bitcoin/header.hpp"
 #include "twinchain/bitcoin/uint256.hpp"
 #include "twinchain/ledger/hash_index.hpp"
 #include "twinchain/ledger/ledger.hpp"
@@ -48,6 +50,8 @@ class HeaderChain {
   [[nodiscard]] const bitcoin::UInt256& work() const { return work_; }
   /// Whether a block is among the headers, its height, and its depth below the last one.
   Result<BlockPosition> position(const Hash256& block_hash);
+  /// Nothing when the height is before the first header or after the last.
+  Result<std::optional<bitcoin::BlockHeaderBytes>> header_at(std::uint32_t height);
 
  private:
   HeaderChain() = default;

@@ -9,8 +9,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "twinchain/base/result.hpp"
+#include "twinchain/bitcoin/header.hpp"
 #include "twinchain/ledger/network.hpp"
 #include "twinchain/ledger/receipt.hpp"
 
@@ -21,11 +23,14 @@ struct LedgerOptions {
   std::string credentials_file;       ///< RPC: 0600 file with "user:password"
   std::string wallet;                 ///< RPC: wallet name; empty: the node's default
   double fee_rate_sat_per_vbyte = 0;  ///< 0: the node's estimate
-  int timeout_ms = 30'000;            ///< RPC: of a call; dir: of waiting for another writer
+  int timeout_ms = 30'000;            ///< RPC, tsa: of a call; dir: of waiting for another writer
   /// dir: nobody else mines there, so broadcast() and status() mine what is missing for a
   /// transaction to be this deep (1: its own block only). 0: status() never writes.
   std::uint32_t dir_blocks_per_anchor = 0;
-  /// RPC: a call that is under way ends with ExitCode::peer soon after this becomes true. Must
+  /// tsa: PEM file with certificates; a token that does not lead to one of them is not taken.
+  /// Empty: whoever signed is believed to be the authority.
+  std::string timestamp_certificates_file;
+  /// RPC, tsa: a call that is under way ends with ExitCode::peer soon after this becomes true. Must
   /// outlive the ledger.
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -87,12 +92,28 @@ class Ledger {
   virtual Result<Receipt> receipt(const Hash256& txid, ByteView payload) = 0;
   /// Whether and how deep a block is in the best chain.
   virtual Result<BlockPosition> position(const Hash256& block_hash) = 0;
+  /// Whether what a receipt of this ledger proves still holds: its block is in the best chain.
+  virtual Result<bool> still_holds(const Receipt& receipt) {
+    auto where = position(receipt.block_hash);
+    if (!where) return pass(where);
+    return where->on_best_chain;
+  }
+  /// Headers of the best chain from a height on: `count` of them (at most 1000), fewer or
+  /// none when it ends before. When the chain is reorganised meanwhile they may not follow each
+  /// other: the caller looks.
+  virtual Result<std::vector<bitcoin::BlockHeaderBytes>> headers(std::uint32_t /*first_height*/,
+                                                                 std::uint32_t /*count*/) {
+    return fail(ExitCode::usage, "this ledger has no block headers");
+  }
   /// One sentence for reports: what trusting this ledger means.
   [[nodiscard]] virtual std::string trust_statement() const = 0;
 };
 
-/// "dir:PATH", "bitcoin:http://HOST:PORT", "litecoin:http://HOST:PORT". `create`: a dir: ledger
-/// that is not there is made.
+/// What a URL of a ledger may be, for hints.
+inline constexpr const char* ledger_forms =
+    "dir:PATH, bitcoin:http://HOST:PORT, litecoin:http://HOST:PORT or tsa:http://HOST/PATH";
+
+/// Any of these. `create`: a dir: ledger that is not there is made.
 Result<std::unique_ptr<Ledger>> open_ledger(const std::string& url, const LedgerOptions& options,
                                             bool create);
 

@@ -7,7 +7,7 @@
 namespace twinchain::ledger {
 namespace {
 
-// Sources: chainparams.cpp of Bitcoin Core and of Litecoin Core 0.21. For the two numbers of our
+// Sources: chainparams.cpp of Bitcoin Core and of Litecoin Core 0.21. For the numbers of our
 // own, and the dir: genesis, see network.hpp and dir_block.cpp.
 constexpr Network table[] = {
     {0xd9b4bef9, "bitcoin", ProofOfWork::sha256d, false, 0x1d00ffff,
@@ -30,7 +30,10 @@ constexpr Network table[] = {
      "6ba7baacb576454ea7fa7fe38bde69d9dd4b1bb182b6d5fd8b0ed347b7d611db"},
 };
 
+constexpr Network timestamps{0xec222960, "tsa", ProofOfWork::sha256d, false, 0, ""};
+
 std::optional<Network> find(auto matches) {
+  if (matches(timestamps)) return timestamps;
   const auto* const found = std::find_if(std::begin(table), std::end(table), matches);
   if (found == std::end(table)) return std::nullopt;
   return *found;
@@ -45,6 +48,19 @@ Hash256 Network::genesis() const {
 bool Network::check_proof_of_work(const bitcoin::BlockHeaderBytes& header) const {
   return bitcoin::check_proof_of_work(proof_of_work, header,
                                       bitcoin::decode_compact(easiest_bits).target);
+}
+
+std::optional<bitcoin::DifficultyRule> Network::difficulty_rule() const {
+  if (trivial) return std::nullopt;
+  bitcoin::DifficultyRule rule;
+  rule.easiest_bits = easiest_bits;
+  rule.easiest_after_pause = name.find("testnet") != std::string_view::npos;
+  rule.from_first_block = name == "bitcoin-testnet4";
+  if (name.starts_with("litecoin")) {
+    rule.spacing_s = 150;
+    rule.counts_from_before = true;
+  }
+  return rule;
 }
 
 std::optional<Network> network_by_magic(std::uint32_t magic) {

@@ -5,6 +5,7 @@
 #include "twinchain/ledger/dir_ledger.hpp"
 #include "twinchain/ledger/ledger.hpp"
 #include "twinchain/ledger/rpc_ledger.hpp"
+#include "twinchain/ledger/timestamp_ledger.hpp"
 
 namespace twinchain::ledger {
 
@@ -21,8 +22,10 @@ Result<std::unique_ptr<Ledger>> open_ledger(const std::string& url, const Ledger
   if (colon != std::string::npos && (scheme == "bitcoin" || scheme == "litecoin")) {
     return open_rpc_ledger(scheme, rest, options);
   }
-  return fail(ExitCode::usage, "not a ledger: " + escape(url),
-              "dir:PATH, bitcoin:http://HOST:PORT or litecoin:http://HOST:PORT");
+  if (colon != std::string::npos && scheme == "tsa") {
+    return open_timestamp_ledger(system_clock(), rest, options);
+  }
+  return fail(ExitCode::usage, "not a ledger: " + escape(url), ledger_forms);
 }
 
 }  // namespace twinchain::ledger

@@ -10,12 +10,14 @@
 #include "twinchain/bitcoin/tx.hpp"
 #include "twinchain/crypto/merkle.hpp"
 #include "twinchain/crypto/sha256.hpp"
+#include "twinchain/crypto/timestamp_token.hpp"
 #include "twinchain/ledger/dir_block.hpp"
 
 namespace twinchain::ledger {
 namespace {
 
 constexpr std::uint16_t receipt_version = 1;
+constexpr std::uint16_t timestamp_version = 2;
 // A fleet of 2^64 recorders has no longer path.
 constexpr std::size_t max_fleet_path_length = 64;
 // The size of a Merkle tree's inner node: what no transaction may have (CVE-2017-12842).
@@ -64,16 +66,16 @@ std::optional<Hash256> root_from_audit_path(const Hash256& leaf_hash, std::uint6
   return hash;
 }
 
-// What the transaction must carry: the link hash itself, or the root of the fleet it is one of.
-std::optional<Bytes> expected_payload(const Receipt& receipt) {
+// The link hash itself, or what stands for the fleet it is one of.
+std::optional<Hash256> published_hash(const Receipt& receipt) {
   if (receipt.fleet_size == 1) {
     if (receipt.fleet_index != 0 || !receipt.fleet_path.empty()) return std::nullopt;
-    return anchor_payload(receipt.link_hash);
+    return receipt.link_hash;
   }
   const auto root = root_from_audit_path(merkle_leaf(receipt.link_hash), receipt.fleet_index,
                                          receipt.fleet_size, receipt.fleet_path);
   if (!root) return std::nullopt;
-  return anchor_payload(fleet_hash(*root, receipt.fleet_size));
+  return fleet_hash(*root, receipt.fleet_size);
 }
 
 Result<bitcoin::Transaction> parse_without_witness(ByteView bytes, std::string_view name) {
@@ -126,6 +128,61 @@ Status check_branches(const Receipt& receipt, const Hash256& txid, const Hash256
   return {};
 }
 
+Bytes encode_timestamp(const Receipt& receipt) {
+  Bytes out;
+  append_le(out, timestamp_version);
+  append_le(out, std::uint16_t{0});
+  append_le(out, receipt.network_magic);
+  append(out, receipt.link_hash);
+  append_le(out, receipt.fleet_index);
+  append_le(out, receipt.fleet_size);
+  append_le(out, static_cast<std::uint32_t>(receipt.fleet_path.size()));
+  append_le(out, static_cast<std::uint32_t>(receipt.timestamp_token.size()));
+  for (const Hash256& hash : receipt.fleet_path) append(out, hash);
+  append(out, receipt.timestamp_token);
+  return out;
+}
+
+Result<Receipt> parse_timestamp(ByteCursor& cursor) {
+  Receipt receipt;
+  const auto reserved = cursor.read_le<std::uint16_t>();
+  receipt.network_magic = cursor.read_le<std::uint32_t>();
+  receipt.link_hash = cursor.read_array<32>();
+  receipt.fleet_index = cursor.read_le<std::uint64_t>();
+  receipt.fleet_size = cursor.read_le<std::uint64_t>();
+  // One byte, and three that are reserved.
+  const std::size_t fleet_path_length = cursor.read_le<std::uint32_t>();
+  const std::size_t token_size = cursor.read_le<std::uint32_t>();
+  if (!cursor.ok()) return malformed("shorter than its fixed fields");
+  if (reserved != 0) return malformed("reserved field is not zero");
+  const auto network = network_by_magic(receipt.network_magic);
+  if (!network || !network->is_timestamps()) return malformed("network is not that of time-stamps");
+  if (fleet_path_length > max_fleet_path_length) return malformed("fleet path too long");
+  if (token_size == 0 || token_size > max_timestamp_token_bytes) {
+    return malformed("time-stamp token of a size that none has");
+  }
+  if (cursor.remaining() != sizeof(Hash256) * fleet_path_length + token_size) {
+    return malformed("length is not what its fields say");
+  }
+  receipt.fleet_path = read_hashes(cursor, fleet_path_length);
+  const ByteView token = cursor.read_view(token_size);
+  receipt.timestamp_token.assign(token.begin(), token.end());
+  receipt.block_hash = sha256(token);
+  return receipt;
+}
+
+Result<ReceiptFacts> check_timestamp(const Receipt& receipt, const Hash256& published) {
+  auto token = check_timestamp_token(receipt.timestamp_token);
+  if (!token) return bad(token.error().code, token.error().message);
+  if (token->digest != published) return refuted("time-stamp is of another hash");
+  ReceiptFacts facts;
+  facts.network = *network_by_magic(receipt.network_magic);
+  facts.block_hash = receipt.block_hash;
+  facts.time_s = token->not_after_s;
+  facts.authority = std::move(token->authority);
+  return facts;
+}
+
 }  // namespace
 
 Bytes anchor_payload(const Hash256& link_hash) {
@@ -142,6 +199,7 @@ Hash256 fleet_hash(const Hash256& root, std::uint64_t size) {
 }
 
 Bytes encode_receipt(const Receipt& receipt) {
+  if (!receipt.timestamp_token.empty()) return encode_timestamp(receipt);
   Bytes out;
   append_le(out, receipt_version);
   append_le(out, std::uint16_t{0});
@@ -169,6 +227,7 @@ Result<Receipt> parse_receipt(ByteView body) {
   ByteCursor cursor(body);
   Receipt receipt;
   const auto version = cursor.read_le<std::uint16_t>();
+  if (cursor.ok() && version == timestamp_version) return parse_timestamp(cursor);
   if (cursor.ok() && version != receipt_version) {
     return malformed("version " + decimal(std::uint64_t{version}) + " is not known");
   }
@@ -216,12 +275,14 @@ FrameHeader anchor_frame_header(const FrameHeader& link_header) {
 Result<ReceiptFacts> check_receipt(const Receipt& receipt) {
   const auto network = network_by_magic(receipt.network_magic);
   if (!network) return refuted("network is not known");
-  const auto payload = expected_payload(receipt);
-  if (!payload) return refuted("fleet path does not fit its index and size");
+  const auto published = published_hash(receipt);
+  if (!published) return refuted("fleet path does not fit its index and size");
+  if (network->is_timestamps()) return check_timestamp(receipt, *published);
+  const Bytes payload = anchor_payload(*published);
 
   auto transaction = parse_without_witness(receipt.transaction, "transaction");
   if (!transaction) return pass(transaction);
-  if (!carries(*transaction, *payload)) return refuted("transaction does not carry the link hash");
+  if (!carries(*transaction, payload)) return refuted("transaction does not carry the link hash");
   auto coinbase = parse_without_witness(receipt.coinbase, "coinbase");
   if (!coinbase) return pass(coinbase);
   const auto height = bitcoin::coinbase_height(*coinbase);

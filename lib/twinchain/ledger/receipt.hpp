@@ -1,10 +1,11 @@
-// The body of an ANCHOR frame: proof that a payload is in a block. Floor 4.
-// Specified in twin-stream(5).
+// The body of an ANCHOR frame: proof that a payload is in a block, or that a time-stamp authority
+// saw it. Floor 4. Specified in twin-stream(5).
 //
-// Self-contained: transaction, Merkle branch, header; and the coinbase with its own branch, which
-// proves the height (BIP 34) and the depth of the tree (against CVE-2017-12842). Every byte is
-// covered by a hash that ends in the header's proof of work or is compared, so that no field can
-// be changed unnoticed.
+// Of a block it is self-contained: transaction, Merkle branch, header; and the coinbase with its
+// own branch, which proves the height (BIP 34) and the depth of the tree (against CVE-2017-12842).
+// Every byte is covered by a hash that ends in the header's proof of work or is compared, so that
+// no field can be changed unnoticed. Of an authority it is its token (RFC 3161) over the link hash
+// itself, so that other programs can check it, too.
 #pragma once
 
 #include <optional>
@@ -28,11 +29,14 @@ Hash256 fleet_hash(const Hash256& root, std::uint64_t size);
 struct Receipt {
   std::uint32_t network_magic = 0;
   Hash256 link_hash{};
-  /// For later: the link hash's place under a Merkle root of many heads (a fleet). Empty: the
+  /// The link hash's place under a Merkle root of many heads (a fleet). Empty: the
   /// payload is the link hash itself. (RFC 6962 audit path, index and size.)
   std::uint64_t fleet_index = 0;
   std::uint64_t fleet_size = 1;
   std::vector<Hash256> fleet_path;
+  /// Of a time-stamp authority: the token, in DER. Then nothing below is there but block_hash,
+  /// which is the token's SHA-256.
+  Bytes timestamp_token;
   Bytes transaction;                    ///< without witness: its SHA-256d is the txid
   std::uint32_t transaction_index = 0;  ///< in the block
   std::vector<Hash256> transaction_branch;
@@ -54,6 +58,11 @@ inline constexpr std::size_t max_receipt_branch_length = 32;
 ///   172  u8 n: fleet path        173  u8 m: length of each of both branches
 ///   174  u16 reserved, zero      176  u32 transaction size   180  u32 coinbase size
 ///   184  fleet path, n hashes; transaction branch, m; coinbase branch, m; transaction; coinbase
+/// and of a time-stamp:
+///     0  u16 version, 2            2  u16 reserved, zero       4  u32 network magic
+///     8  link hash                40  u64 fleet index         48  u64 fleet size
+///    56  u8 n: fleet path         57  three bytes reserved, zero
+///    60  u32 token size           64  fleet path, n hashes; token
 Bytes encode_receipt(const Receipt& receipt);
 /// Structure and limits only: version, reserved fields, sizes, nothing after the end. What parses
 /// encodes to the same bytes again. ExitCode::malformed, "receipt: …".
@@ -68,6 +77,9 @@ struct ReceiptFacts {
   std::uint32_t height = 0;  ///< from the coinbase (BIP 34)
   std::int64_t time_s = 0;   ///< the header's nTime
   Hash256 txid{};
+  /// Of a time-stamp: who signed it, escaped; whether that is to be believed remains open. `time_s`
+  /// is the time and its accuracy, rounded up. There is no height and no transaction.
+  std::string authority;
 };
 /// Checks all that needs no other block: network known, payload in the transaction, both branches,
 /// no 64-byte transaction, header hash, and the header's own proof of work. ExitCode::refuted,

@@ -149,21 +149,4 @@ std::string wallet_path(std::string_view wallet) {
   return path;
 }
 
-std::string to_base64(std::string_view text) {
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    const std::string_view piece = text.substr(i, 3);
-    std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      bits = bits << 8 | (k < piece.size() ? static_cast<unsigned char>(piece[k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      out += k <= piece.size() ? digits[bits >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return out;
-}
-
 }  // namespace twinchain::ledger

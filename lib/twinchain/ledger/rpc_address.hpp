@@ -27,7 +27,4 @@ Result<std::string> read_rpc_credentials(const LedgerOptions& options);
 /// The path of an HTTP request for a wallet: "/wallet/NAME", escaped as a URL wants it.
 std::string wallet_path(std::string_view wallet);
 
-/// RFC 4648, with padding.
-std::string to_base64(std::string_view text);
-
 }  // namespace twinchain::ledger

@@ -5,8 +5,10 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "twinchain/base/result.hpp"
 #include "twinchain/ledger/ledger.hpp"
@@ -28,6 +30,13 @@ struct RpcReply {
 /// No answer of a node is taken that is longer.
 inline constexpr std::size_t max_rpc_answer_size = std::size_t{4} * 1024 * 1024;
 
+/// Calls that are asked for at once.
+inline constexpr std::size_t max_rpc_batch = 1000;
+
+/// Reads the body of an answer to a batch of `count` calls with the ids 0 to count - 1; answers may
+/// come in any order. Errors as below.
+Result<std::vector<RpcReply>> parse_rpc_batch(std::string_view body, std::size_t count);
+
 /// Reads the body of an answer. ExitCode::malformed when it is no answer to a call.
 Result<RpcReply> parse_rpc_reply(std::string_view body);
 
@@ -39,6 +48,10 @@ class RpcConnection {
   /// access forbidden), malformed (what answers is no node). Not thread-safe.
   virtual Result<RpcReply> call(std::string_view method, std::string_view params,
                                 bool to_wallet) = 0;
+  /// The same call with each of these parameters, answers in their order; none `to_wallet`. At most
+  /// max_rpc_batch. The default asks one by one.
+  virtual Result<std::vector<RpcReply>> call_many(std::string_view method,
+                                                  std::span<const std::string> params);
 };
 
 /// Checks the options' form and reads the credentials; connects with the first call, and again

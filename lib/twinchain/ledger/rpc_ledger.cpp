@@ -43,6 +43,7 @@ std::optional<Bytes> payload_of(const bitcoin::Transaction& transaction) {
 
 std::vector<bitcoin::OutPoint> spent_by(const bitcoin::Transaction& transaction) {
   std::vector<bitcoin::OutPoint> outputs;
+  outputs.reserve(transaction.inputs.size());
   for (const bitcoin::TxIn& input : transaction.inputs) outputs.push_back(input.previous_output);
   return outputs;
 }
@@ -155,6 +156,7 @@ class RpcLedger final : public Ledger {
     // The change does not carry it: the wallet adds an input, but never the output that the old
     // transaction made, which is gone when the new one replaces it.
     std::vector<bitcoin::OutPoint> own;
+    own.reserve(parsed->outputs.size());
     for (std::uint32_t i = 0; i < parsed->outputs.size(); ++i) own.push_back({old.txid, i});
     TWINCHAIN_TRY(node_.lock_outputs(own, true));
     auto funded = node_.fund(parsed->inputs, *payload, rate);
@@ -216,6 +218,12 @@ class RpcLedger final : public Ledger {
     position.depth = (*info)->depth;
     position.time_s = (*info)->time_s;
     return position;
+  }
+
+  Result<std::vector<bitcoin::BlockHeaderBytes>> headers(std::uint32_t first_height,
+                                                         std::uint32_t count) override {
+    TWINCHAIN_TRY(find_network());
+    return node_.headers(first_height, count);
   }
 
   [[nodiscard]] std::string trust_statement() const override {

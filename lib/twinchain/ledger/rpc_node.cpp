@@ -15,6 +15,7 @@ constexpr std::int64_t rpc_method_not_found = -32601;
 constexpr std::int64_t rpc_wallet_error = -4;
 constexpr std::int64_t rpc_invalid_address_or_key = -5;
 constexpr std::int64_t rpc_wallet_insufficient_funds = -6;
+constexpr std::int64_t rpc_invalid_parameter = -8;
 constexpr std::int64_t rpc_client_not_connected = -9;
 constexpr std::int64_t rpc_client_in_initial_download = -10;
 constexpr std::int64_t rpc_wallet_unlock_needed = -13;
@@ -57,8 +58,18 @@ Error describe_wallet_error(std::string_view message) {
 /// Decimal text with 8 digits, the way a node wants amounts of coins.
 std::string coins_text(double sat) {
   char text[64];
-  std::snprintf(text, sizeof text, "%.8f", sat / 1e8);
+  (void)std::snprintf(text, sizeof text, "%.8f", sat / 1e8);
   return text;
+}
+
+Result<bitcoin::BlockHeaderBytes> header_of(const JsonValue& answer) {
+  const auto bytes = from_hex(answer.text);
+  if (!bytes || bytes->size() != bitcoin::block_header_size) {
+    return odd_answer("getblockheader", "header");
+  }
+  bitcoin::BlockHeaderBytes header{};
+  std::copy(bytes->begin(), bytes->end(), header.begin());
+  return header;
 }
 
 }  // namespace
@@ -150,13 +161,39 @@ Result<std::optional<RpcNode::BlockInfo>> RpcNode::block_info(const Hash256& blo
 Result<bitcoin::BlockHeaderBytes> RpcNode::block_header(const Hash256& block_hash) {
   auto answer = expect("getblockheader", with_hash(block_hash).value(false).end_array(), false);
   if (!answer) return pass(answer);
-  const auto bytes = from_hex(answer->text);
-  if (!bytes || bytes->size() != bitcoin::block_header_size) {
-    return odd_answer("getblockheader", "header");
+  return header_of(*answer);
+}
+
+Result<std::vector<bitcoin::BlockHeaderBytes>> RpcNode::headers(std::uint32_t first_height,
+                                                                std::uint32_t count) {
+  std::vector<bitcoin::BlockHeaderBytes> headers;
+  count = std::min(count, static_cast<std::uint32_t>(max_rpc_batch));
+  std::vector<std::string> params;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    JsonWriter height;
+    height.begin_array().value(std::uint64_t{first_height} + i).end_array();
+    params.push_back(height.text());
   }
-  bitcoin::BlockHeaderBytes header{};
-  std::copy(bytes->begin(), bytes->end(), header.begin());
-  return header;
+  auto replies = connection_->call_many("getblockhash", params);
+  if (!replies) return pass(replies);
+  params.clear();
+  for (const RpcReply& reply : *replies) {
+    if (reply.fault && reply.fault->code == rpc_invalid_parameter) break;  // after the tip
+    if (reply.fault) return std::unexpected(describe_fault("getblockhash", *reply.fault));
+    const auto hash = hash_from_hex_reversed(reply.result.text);
+    if (!hash) return odd_answer("getblockhash", "hash");
+    params.push_back(with_hash(*hash).value(false).end_array().text());
+  }
+  if (params.empty()) return headers;
+  replies = connection_->call_many("getblockheader", params);
+  if (!replies) return pass(replies);
+  for (const RpcReply& reply : *replies) {
+    if (reply.fault) return std::unexpected(describe_fault("getblockheader", *reply.fault));
+    auto header = header_of(reply.result);
+    if (!header) return pass(header);
+    headers.push_back(*header);
+  }
+  return headers;
 }
 
 Result<std::vector<Hash256>> RpcNode::block_txids(const Hash256& block_hash) {
@@ -201,7 +238,7 @@ Result<std::optional<Hash256>> RpcNode::indexed_block_of(const Hash256& txid) {
   if (!*answer || (*answer)->find("blockhash") == nullptr) return std::optional<Hash256>();
   const auto hash = (*answer)->hash_at("blockhash");
   if (!hash) return odd_answer("getrawtransaction", "blockhash");
-  return std::optional(*hash);
+  return hash;
 }
 
 Result<double> RpcNode::minimum_fee_rate() {

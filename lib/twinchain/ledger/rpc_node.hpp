@@ -59,6 +59,9 @@ class RpcNode {
   /// Nothing: the node does not know the block.
   Result<std::optional<BlockInfo>> block_info(const Hash256& block_hash);
   Result<bitcoin::BlockHeaderBytes> block_header(const Hash256& block_hash);
+  /// Headers of the best chain from a height on, at most max_rpc_batch; fewer when it ends before.
+  Result<std::vector<bitcoin::BlockHeaderBytes>> headers(std::uint32_t first_height,
+                                                         std::uint32_t count);
   Result<std::vector<Hash256>> block_txids(const Hash256& block_hash);
   /// Of a block that is on this node's disk; needs no -txindex.
   Result<Bytes> block_transaction(const Hash256& txid, const Hash256& block_hash);

@@ -76,22 +76,11 @@ expect_stderr 'ends without an END frame'
 expect_frames "4 4 4 5" out
 
 # Frames that it does not know go through, unless they are critical.
-python3 - b.twin "$links" <<'END'
-import importlib.util, sys
-sys.argv, script = ["x", "--count", "0"], sys.argv[2]
-class Sink:
-    def write(self, data): pass
-    def flush(self): pass
-real, sys.stdout = sys.stdout, type("Out", (), {"buffer": Sink()})()
-spec = importlib.util.spec_from_file_location("make_links", script)
-links = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(links)
-sys.stdout = real
-import struct
+PYTHONPATH=$TWINCHAIN_SOURCE/tests/cli PYTHONDONTWRITEBYTECODE=1 python3 - <<'END'
+from twin_format import Frame, encode_stream
 for name, flags in (("unknown.twin", 0), ("critical.twin", 1)):
-    frame = links.frame(77, flags, bytes(16), 5, 0, 1, b"whatever")
-    end = links.frame(6, 1, bytes(16), 0, 0, 0, struct.pack("<QQ", 1, len(frame)))
-    open(name, "wb").write(b"\x89TW\x01\r\n\x1a\n" + frame + end)
+    stream = encode_stream([Frame(77, bytes(16), 5, 0, 1, b"whatever", flags)])
+    open(name, "wb").write(stream)
 END
 expect_exit 7 anchor --ledger dir:ledger unknown.twin
 expect_same unknown.twin out

@@ -8,29 +8,14 @@ usage: make_links.py [--source NAME] [--first N] [--count N] [--record HEX] [--p
 """
 import argparse
 import hashlib
+import os
 import struct
 import sys
 import time
 
-POLYNOMIAL = 0x82F63B78
-TABLE = []
-for byte in range(256):
-    for _ in range(8):
-        byte = (byte >> 1) ^ (POLYNOMIAL if byte & 1 else 0)
-    TABLE.append(byte)
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
-
-
-def frame(kind, flags, source, sequence, start, end, body):
-    header = b"\xf4TwF" + struct.pack("<HHII", kind, flags, len(body), crc32c(body))
-    header += source + struct.pack("<QqqI", sequence, start, end, 0)
-    return header + struct.pack("<I", crc32c(header)) + body
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from twin_format import PREAMBLE, end_frame, frame, source_id
 
 
 def link(source, record, number, start, end):
@@ -53,10 +38,10 @@ def main():
     options.add_argument("--no-end", action="store_true")
     options.add_argument("--damage", type=int, default=-1)
     given = options.parse_args()
-    source = hashlib.sha256(given.source.encode()).digest()[:16]
+    source = source_id(given.source)
     record = bytes.fromhex(given.record)
     out = sys.stdout.buffer
-    out.write(b"\x89TW\x01\r\n\x1a\n")
+    out.write(PREAMBLE)
     size = 0
     for number in range(given.first, given.first + given.count):
         start = number * 1_000_000_000
@@ -69,7 +54,8 @@ def main():
         out.flush()
         time.sleep(given.pause)
     if not given.no_end:
-        out.write(frame(6, 1, bytes(16), 0, 0, 0, struct.pack("<QQ", given.count, size)))
+        out.write(end_frame(given.count, size))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <set>
 
 #include "twinchain/base/hex.hpp"
@@ -14,6 +13,7 @@
 #include "twinchain/ledger/dir_block.hpp"
 #include "twinchain/ledger/dir_chain.hpp"
 #include "twinchain/sys/faulty_fs.hpp"
+#include "unit/temporary_folder.hpp"
 
 using namespace twinchain;
 using namespace twinchain::ledger;
@@ -60,18 +60,6 @@ Prepared publish(Ledger& ledger, std::uint32_t number) {
   REQUIRE(status);
   return *prepared;
 }
-
-/// A folder of the real file system, gone at the end.
-struct Folder {
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dir-ledger-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 }  // namespace
 
@@ -427,8 +415,8 @@ TEST_CASE("after a fault at any write what was acknowledged is there, and the le
 }
 
 TEST_CASE("processes that publish at the same time share one chain") {
-  const Folder folder;
-  const std::string path = folder.path + "/shared";
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "shared";
   constexpr int processes = 4;
   constexpr std::uint32_t each = 25;
   std::vector<pid_t> children;
@@ -460,16 +448,16 @@ TEST_CASE("processes that publish at the same time share one chain") {
 }
 
 TEST_CASE("open_ledger knows its schemes") {
-  const Folder folder;
-  CHECK(open_ledger("dir:" + folder.path + "/a", {}, true));
-  CHECK(open_ledger("dir:" + folder.path + "/a", {}, false));
+  const testing::TemporaryFolder folder;
+  CHECK(open_ledger("dir:" + folder.path() + "/a", {}, true));
+  CHECK(open_ledger("dir:" + folder.path() + "/a", {}, false));
   for (const std::string url : {"", "dir", "dir:", "ftp://host", "ledger", "Dir:x"}) {
     CAPTURE(url);
     const auto refused = open_ledger(url, {}, true);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ExitCode::usage);
   }
-  const auto missing = open_ledger("dir:" + folder.path + "/b", {}, false);
+  const auto missing = open_ledger("dir:" + folder.path() + "/b", {}, false);
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code == ExitCode::usage);
   CHECK(missing.error().message.find("/b: no ledger there") != std::string::npos);

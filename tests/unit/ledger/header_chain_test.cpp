@@ -150,3 +150,36 @@ TEST_CASE("Litecoin's headers are checked by scrypt") {
   sha.proof_of_work = ProofOfWork::sha256d;
   CHECK_FALSE(refusal(fs, {sha, 0, {}, 1}).empty());
 }
+
+TEST_CASE("the difficulty and the times that the chain's rules ask for are checked") {
+  // A network with rules whose work a test can do; the rules themselves have tests of their own.
+  Network network = dir();
+  network.trivial = false;
+  bitcoin::BlockHeader first;
+  first.bits = 0x201fffff;
+  first.time_s = 1'700'000'000;
+  mine(network, first);
+  auto network_bits = network;
+  network_bits.easiest_bits = first.bits;
+  const auto good = make_headers(network_bits, 40, first);
+  HeaderChainOptions options{network, 1000, bitcoin::block_hash(first), 1};
+  MemoryFs fs;
+  write(fs, good);
+  CHECK(refusal(fs, options).empty());
+  const auto with = [&](std::size_t at, auto change) {
+    auto headers = good;
+    change(headers[at]);
+    for (std::size_t i = at; i < headers.size(); ++i) {
+      headers[i].previous = bitcoin::block_hash(headers[i - 1]);
+      mine(network, headers[i]);
+    }
+    write(fs, headers);
+    return refusal(fs, options);
+  };
+  CHECK(with(20, [](bitcoin::BlockHeader& header) { header.bits = 0x207fffff; }) ==
+        "headers: header 20 at byte 1600: its difficulty is 207fffff where the rules ask for "
+        "201fffff");
+  CHECK(
+      with(20, [](bitcoin::BlockHeader& header) { header.time_s -= 10; }) ==
+      "headers: header 20 at byte 1600: its time is not after the median of the eleven before it");
+}

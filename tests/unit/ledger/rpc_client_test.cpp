@@ -13,10 +13,12 @@
 #include <functional>
 #include <thread>
 
+#include "twinchain/base/base64.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/ledger/rpc_address.hpp"
 #include "twinchain/sys/fd.hpp"
 #include "twinchain/sys/fs.hpp"
+#include "unit/temporary_folder.hpp"
 
 using namespace twinchain;
 using namespace twinchain::ledger;
@@ -110,25 +112,14 @@ Result<RpcReply> call(const Server& server, const LedgerOptions& options = quick
   return (*connection)->call("getblockcount", "[]", false);
 }
 
-struct TemporaryFolder {
-  std::string path;
-  TemporaryFolder() {
-    char name[] = "/tmp/twinchain-rpc-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~TemporaryFolder() {
-    const auto names = real_fs().list(path);
-    for (const auto& name : *names) (void)real_fs().remove(path + "/" + name);
-    ::rmdir(path.c_str());
-  }
-  [[nodiscard]] std::string file(const std::string& name, std::string_view text,
-                                 mode_t mode = 0600) const {
-    REQUIRE(write_file_atomically(real_fs(), path + "/" + name, as_bytes(text)));
-    REQUIRE(::chmod((path + "/" + name).c_str(), mode) == 0);
-    return path + "/" + name;
-  }
-};
+/// A file with this text and mode.
+std::string make_file(const twinchain::testing::TemporaryFolder& folder, const std::string& name,
+                      std::string_view text, mode_t mode = 0600) {
+  const std::string path = folder / name;
+  REQUIRE(write_file_atomically(real_fs(), path, as_bytes(text)));
+  REQUIRE(::chmod(path.c_str(), mode) == 0);
+  return path;
+}
 
 }  // namespace
 
@@ -152,50 +143,42 @@ TEST_CASE("node addresses") {
   }
 }
 
-TEST_CASE("wallet names and base64") {
+TEST_CASE("wallet names") {
   CHECK(wallet_path("") == "/wallet/");
   CHECK(wallet_path("a-b_c.d~9") == "/wallet/a-b_c.d~9");
   CHECK(wallet_path("my wallet/\xc3\xa9?") == "/wallet/my%20wallet%2F%C3%A9%3F");
-  // RFC 4648 section 10.
-  CHECK(to_base64("") == "");
-  CHECK(to_base64("f") == "Zg==");
-  CHECK(to_base64("fo") == "Zm8=");
-  CHECK(to_base64("foo") == "Zm9v");
-  CHECK(to_base64("foob") == "Zm9vYg==");
-  CHECK(to_base64("fooba") == "Zm9vYmE=");
-  CHECK(to_base64("foobar") == "Zm9vYmFy");
 }
 
 TEST_CASE("credentials") {
-  const TemporaryFolder folder;
+  const twinchain::testing::TemporaryFolder folder;
   LedgerOptions options;
   CHECK(read_rpc_credentials(options)->empty());
-  options.credentials_file = folder.file("good", "ann:pass:word\r\n");
+  options.credentials_file = make_file(folder, "good", "ann:pass:word\r\n");
   CHECK(*read_rpc_credentials(options) == "ann:pass:word");
-  for (const mode_t mode : {0640, 0604, 0644, 0660, 0601}) {
-    options.credentials_file = folder.file("open", "ann:secret\n", mode);
+  for (const mode_t mode : {0640U, 0604U, 0644U, 0660U, 0601U}) {
+    options.credentials_file = make_file(folder, "open", "ann:secret\n", mode);
     const auto read = read_rpc_credentials(options);
     REQUIRE_FALSE(read);
     CHECK(read.error().code == ExitCode::usage);
     CHECK(read.error().message.find("secret") == std::string::npos);
   }
   for (const char* text : {"", "nothing\n", "\nann:secret\n"}) {
-    options.credentials_file = folder.file("bad", text);
+    options.credentials_file = make_file(folder, "bad", text);
     CHECK(read_rpc_credentials(options).error().code == ExitCode::usage);
   }
-  options.credentials_file = folder.path;
+  options.credentials_file = folder.path();
   CHECK(read_rpc_credentials(options).error().code == ExitCode::usage);
-  options.credentials_file = folder.file("large", "a:" + std::string(5000, 'x'));
+  options.credentials_file = make_file(folder, "large", "a:" + std::string(5000, 'x'));
   CHECK(read_rpc_credentials(options).error().code == ExitCode::usage);
   options.cookie_file = options.credentials_file;
   CHECK_FALSE(open_rpc_connection("http://127.0.0.1:1", options));
 
   LedgerOptions cookie;
-  cookie.cookie_file = folder.path + "/none";
+  cookie.cookie_file = folder / "none";
   CHECK(read_rpc_credentials(cookie).error().code == ExitCode::peer);
-  cookie.cookie_file = folder.file("cookie", "__cookie__:abc", 0644);
+  cookie.cookie_file = make_file(folder, "cookie", "__cookie__:abc", 0644);
   CHECK(*read_rpc_credentials(cookie) == "__cookie__:abc");
-  cookie.cookie_file = folder.file("cookie", "");
+  cookie.cookie_file = make_file(folder, "cookie", "");
   CHECK(read_rpc_credentials(cookie).error().code == ExitCode::peer);
 }
 
@@ -233,13 +216,14 @@ TEST_CASE("a connection that the node closed in the meantime is made anew") {
 }
 
 TEST_CASE("a new cookie is read when the old one is refused") {
-  const TemporaryFolder folder;
+  const twinchain::testing::TemporaryFolder folder;
   LedgerOptions options = quick();
-  options.cookie_file = folder.file("cookie", "__cookie__:one");
+  options.cookie_file = make_file(folder, "cookie", "__cookie__:one");
   std::atomic<bool> new_cookie{false};
   const Server server([&](int fd, int) {
     for (std::string request = read_request(fd); !request.empty(); request = read_request(fd)) {
-      const std::string wanted = to_base64(new_cookie ? "__cookie__:two" : "__cookie__:one");
+      const std::string wanted =
+          to_base64(as_bytes(new_cookie ? "__cookie__:two" : "__cookie__:one"));
       const bool good = request.find("Basic " + wanted + "\r\n") != std::string::npos;
       send_text(fd, good ? fine : answer("401 Unauthorized", ""));
     }
@@ -251,7 +235,7 @@ TEST_CASE("a new cookie is read when the old one is refused") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ExitCode::usage);
   CHECK(refused.error().message.find("refuses the credentials") != std::string::npos);
-  CHECK(folder.file("cookie", "__cookie__:two") == options.cookie_file);
+  CHECK(make_file(folder, "cookie", "__cookie__:two") == options.cookie_file);
   CHECK((*connection)->call("getblockcount", "[]", false));
 }
 
@@ -353,4 +337,29 @@ TEST_CASE("answers to calls") {
     CAPTURE(body);
     CHECK_FALSE(parse_rpc_reply(body));
   }
+}
+
+TEST_CASE("an answer to a batch of calls: in any order, each once, none missing") {
+  const auto two = parse_rpc_batch(
+      R"([{"result":"b","error":null,"id":1},{"result":null,"error":{"code":-8,"message":"no"},"id":0}])",
+      2);
+  REQUIRE(two);
+  CHECK((*two)[0].fault->code == -8);
+  CHECK((*two)[1].result.text == "b");
+  for (const char* const wrong : {
+           R"([{"result":"b","error":null,"id":1}])",
+           R"([{"result":"a","error":null,"id":1},{"result":"b","error":null,"id":1}])",
+           R"([{"result":"a","error":null,"id":0},{"result":"b","error":null,"id":2}])",
+           R"([{"result":"a","error":null,"id":0},{"result":"b","error":null}])",
+           R"([{"result":"a","error":null,"id":0},{"error":null,"id":1}])",
+           R"([1,2])",
+           R"({"result":null,"error":{"code":-28,"message":"starting"},"id":null})",
+           R"([)",
+       }) {
+    CAPTURE(wrong);
+    const auto replies = parse_rpc_batch(wrong, 2);
+    REQUIRE_FALSE(replies);
+    CHECK(replies.error().code == ExitCode::malformed);
+  }
+  CHECK(parse_rpc_batch("[]", 0)->empty());
 }

@@ -406,3 +406,19 @@ TEST_CASE("a connection's error is passed on") {
   CHECK(ledger->position(Hash256{}).error().code == ExitCode::peer);
   CHECK(ledger->prepare(payload()).error().code == ExitCode::peer);
 }
+
+TEST_CASE("headers of the best chain") {
+  Fixture fixture;
+  auto ledger = fixture.open();
+  REQUIRE(ledger->tip());
+  const auto headers = ledger->headers(7, 3);
+  REQUIRE(headers);
+  CHECK(headers->size() == 3);
+  CHECK(fixture.called("getblockhash [9]"));
+  CHECK_FALSE(fixture.called("getblockhash [10]"));
+  fixture.script.answers["getblockheader false"] = result("\"00\"");
+  CHECK(ledger->headers(7, 3).error().code == ExitCode::malformed);
+  fixture.script.answers["getblockhash"] =
+      R"({"result":null,"error":{"code":-8,"message":"Block height out of range"},"id":1})";
+  CHECK(ledger->headers(7, 3)->empty());
+}
