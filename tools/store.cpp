@@ -7,9 +7,12 @@
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/json_writer.hpp"
 #include "twinchain/base/text.hpp"
+#include "twinchain/chain/checkpoint.hpp"
+#include "twinchain/chain/policy.hpp"
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
 #include "twinchain/record/selection.hpp"
+#include "twinchain/storage/evidence.hpp"
 #include "twinchain/storage/fsck.hpp"
 #include "twinchain/storage/gc.hpp"
 #include "twinchain/storage/get.hpp"
@@ -33,6 +36,9 @@ struct Options {
   std::string sequence;
   std::vector<std::string> channels;
   std::vector<std::string> types;
+  std::string policy;
+  std::string old_note;
+  std::string new_note;
   bool json = false;
   bool repair = false;
   std::string keep;
@@ -99,13 +105,13 @@ Result<std::optional<std::int64_t>> time_option(const char* name, const std::str
 Result<FrameType> parse_type(const std::string& text) {
   std::string upper;
   for (const char c : text) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  for (std::uint16_t type = 1; type <= static_cast<std::uint16_t>(FrameType::slice); ++type) {
+  for (std::uint16_t type = 1; type <= static_cast<std::uint16_t>(FrameType::evidence); ++type) {
     if (upper == frame_type_name(FrameType{type}) && FrameType{type} != FrameType::end) {
       return FrameType{type};
     }
   }
   return fail(ExitCode::usage, "--type: no type of frame: " + escape(text),
-              "schema, data, reject, link, anchor or slice");
+              "schema, data, reject, link, anchor, slice, cosignature or evidence");
 }
 
 Result<storage::GetRequest> request_of(const Options& options) {
@@ -138,6 +144,132 @@ Result<storage::GetRequest> request_of(const Options& options) {
 Result<ExitCode> finish_output(const storage::GetResult& result, cli::Output& output) {
   TWINCHAIN_TRY(output.commit());
   return result.damaged_frames + result.missing_schemas > 0 ? ExitCode::loss : ExitCode::success;
+}
+
+/// Sources that have a window in the range, one bundle after the other.
+Result<ExitCode> write_bundles(storage::Catalog& catalog, const Options& options,
+                               storage::EvidenceRequest& request, StreamWriter& writer) {
+  ExitCode code = ExitCode::success;
+  std::uint64_t bundles = 0;
+  std::optional<Id128> source;
+  while (true) {
+    if (options.source.empty()) {
+      auto next = catalog.next_source(source);
+      if (!next) return pass(next);
+      source = *next;
+    } else if (source) {
+      source.reset();
+    } else {
+      source = record::parse_source(options.source);
+    }
+    if (!source) break;
+    request.source = *source;
+    auto made = storage::write_evidence(catalog, request, writer, cli::print_error);
+    if (!made) return pass(made);
+    if (!*made) continue;
+    ++bundles;
+    if ((*made)->frames.damaged_frames + (*made)->frames.missing_schemas > 0) {
+      code = ExitCode::loss;
+    }
+    cli::detail("source " + to_hex(*source) + ": windows " + decimal((*made)->first) + " to " +
+                decimal((*made)->last) + ", proven by link " + decimal((*made)->head) + " with " +
+                decimal((*made)->proof_bytes) + " bytes" +
+                ((*made)->anchored ? "" : ", which is not anchored"));
+    if ((*made)->unsealed_frames > 0) {
+      cli::note(decimal((*made)->unsealed_frames) +
+                " frames in the range are not sealed yet and are left out");
+    }
+    if (!(*made)->anchored) {
+      cli::note("link " + decimal((*made)->head) +
+                " is not anchored: the bundle proves who sealed, not when");
+    }
+  }
+  if (bundles == 0) return fail(ExitCode::refuted, "no window in the store is in that range");
+  return code;
+}
+
+Result<ExitCode> evidence(const Options& options) {
+  auto range = request_of(options);
+  if (!range) return pass(range);
+  storage::EvidenceRequest request;
+  request.range = range->range;
+  request.first_sequence = range->first_sequence;
+  request.last_sequence = range->last_sequence;
+  request.channels = options.channels;
+  if (!options.policy.empty()) {
+    auto text = read_file(options.policy, chain::max_evidence_policy_size);
+    if (!text) return pass(text);
+    auto policy = chain::parse_policy(*text);
+    if (!policy) {
+      policy.error().message = escape(options.policy) + ": " + policy.error().message;
+      return pass(policy);
+    }
+    request.policy = as_text(*text);
+  }
+  auto catalog = storage::Catalog::open(real_fs(), options.folder, {}, note);
+  if (!catalog) return pass(catalog);
+  auto output = cli::Output::open(options.output, true);
+  if (!output) return pass(output);
+  StreamWriter writer(output->fd());
+  auto code = write_bundles(**catalog, options, request, writer);
+  if (!code) return code;
+  // What is damaged is told by the missing END, too.
+  if (*code == ExitCode::success) TWINCHAIN_TRY(writer.finish());
+  TWINCHAIN_TRY(output->commit());
+  return code;
+}
+
+struct NoteOfChain {
+  SignedNote note;
+  chain::LinkCheckpoint head;
+};
+Result<NoteOfChain> read_note_of_chain(const std::string& path) {
+  auto file = read_file(path, max_note_bytes);
+  if (!file) return pass(file);
+  const auto read = [&]() -> Result<NoteOfChain> {
+    auto note = parse_note(*file);
+    if (!note) return pass(note);
+    auto checkpoint = parse_checkpoint(note->text);
+    if (!checkpoint) return pass(checkpoint);
+    auto head = chain::read_link_checkpoint(*checkpoint);
+    if (!head) return pass(head);
+    return NoteOfChain{std::move(*note), *head};
+  };
+  auto out = read();
+  if (!out) out.error().message = escape(path) + ": " + out.error().message;
+  return out;
+}
+
+Result<ExitCode> consistency(const Options& options) {
+  auto older = read_note_of_chain(options.old_note);
+  if (!older) return pass(older);
+  auto newer = read_note_of_chain(options.new_note);
+  if (!newer) return pass(newer);
+  if (older->head.record != newer->head.record || older->head.number > newer->head.number) {
+    return fail(ExitCode::usage, escape(options.new_note) +
+                                     " is not a later checkpoint of the record of " +
+                                     escape(options.old_note));
+  }
+  auto catalog = storage::Catalog::open(real_fs(), options.folder, {}, note);
+  if (!catalog) return pass(catalog);
+  auto source = storage::source_of_link(**catalog, newer->head.number, newer->head.link_hash);
+  if (!source) return pass(source);
+  if (!*source) {
+    return fail(ExitCode::refuted,
+                "no record in the store has the link of " + escape(options.new_note));
+  }
+  ConsistencyProof proof;
+  proof.old_size = older->head.number + 1;
+  auto hashes =
+      storage::make_consistency_proof(**catalog, **source, proof.old_size, newer->head.number + 1);
+  if (!hashes) return pass(hashes);
+  proof.hashes = std::move(*hashes);
+  proof.checkpoint = std::move(newer->note);
+  auto output = cli::Output::open(options.output, false);
+  if (!output) return pass(output);
+  TWINCHAIN_TRY(write_all(output->fd(), as_bytes(encode_consistency_proof(proof))));
+  TWINCHAIN_TRY(output->commit());
+  return ExitCode::success;
 }
 
 Result<ExitCode> get(const Options& options) {
@@ -345,6 +477,25 @@ void define(CLI::App& app, std::string& command, Options& options) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   get->add_option("-o,--output", options.output, "Write to FILE instead of standard output");
 
+  CLI::App* evidence =
+      add("evidence", "Windows as a bundle with the proofs that they are the record's");
+  evidence->add_option("--source", options.source, "Only this source: its name or its id");
+  evidence->add_option("--from", options.from, "Only windows at or after TIME (UTC)");
+  evidence->add_option("--to", options.to, "Only windows before TIME (UTC)");
+  evidence->add_option("--sequence", options.sequence, "Only windows A..B, both included");
+  evidence->add_option("--channel", options.channels, "Show only this channel; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  evidence->add_option("--policy", options.policy, "Put this policy into the bundle");
+  evidence->add_option("-o,--output", options.output, "Write to FILE instead of standard output");
+
+  CLI::App* consistency =
+      add("consistency", "Proof that a checkpoint continues an older one of the same record");
+  consistency->add_option("OLD.note", options.old_note, "The older checkpoint")->required();
+  consistency->add_option("NEW.note", options.new_note, "The newer checkpoint")->required();
+  consistency->add_option("-o,--output", options.output,
+                          "Write to FILE instead of standard output");
+
   CLI::App* ls = add("ls", "One line a source");
   ls->add_flag("--json", options.json, "JSON");
   CLI::App* info = add("info", "Totals, segments and the head of each chain");
@@ -377,6 +528,8 @@ int main(int argc, char** argv) {
       [&]() -> Result<ExitCode> {
         if (command == "put") return put(options);
         if (command == "get") return get(options);
+        if (command == "evidence") return evidence(options);
+        if (command == "consistency") return consistency(options);
         if (command == "ls") return list(options, false);
         if (command == "info") return list(options, true);
         if (command == "fsck") return fsck(options);

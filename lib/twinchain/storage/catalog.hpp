@@ -45,6 +45,10 @@ class Catalog {
   Result<std::optional<FrameEntry>> last_at_most(const FrameKey& key);
   Result<std::optional<FrameType>> next_type(const Id128& source, FrameType type);
   Result<std::optional<NumberedBlock>> next_block(const Id128& source, std::uint64_t number);
+  Result<std::optional<Hash256>> history_root(const Id128& source, unsigned level,
+                                              std::uint64_t index) {
+    return index_->history_root(source, level, index);
+  }
   Result<std::optional<Id128>> next_source(const std::optional<Id128>& after);
 
   /// The frame of an entry; looks again where gc has moved it meanwhile. Nothing when gc has

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "twinchain/chain/link.hpp"
+#include "twinchain/crypto/merkle.hpp"
 #include "twinchain/record/data_frame.hpp"
 
 namespace twinchain::storage {
@@ -62,7 +63,10 @@ FrameEntry describe_frame(const FrameHeader& header, ByteView body, std::uint32_
     }
   } else if (header.type == FrameType::link) {
     const auto link = chain::parse_link_frame(header, body);
-    entry.lost_window = link && (link->link.flags & chain::link_lost_window) != 0;
+    if (link) {
+      entry.lost_window = (link->link.flags & chain::link_lost_window) != 0;
+      entry.history_leaf = merkle_leaf(link->link.frame_root);
+    }
   }
   return entry;
 }
@@ -121,8 +125,8 @@ std::array<std::uint8_t, key_size> encode_key(const FrameKey& key) {
   return bytes;
 }
 
-std::array<std::uint8_t, entry_value_size> encode_entry_value(const FrameEntry& entry) {
-  std::array<std::uint8_t, entry_value_size> bytes{};
+Bytes encode_entry_value(const FrameEntry& entry) {
+  Bytes bytes(entry_value_size);
   store_le(&bytes[0], entry.segment);
   bytes[4] = static_cast<std::uint8_t>((entry.has_events ? flag_events : 0) |
                                        (entry.lost_window ? flag_lost_window : 0));
@@ -133,12 +137,20 @@ std::array<std::uint8_t, entry_value_size> encode_entry_value(const FrameEntry& 
   store_le(&bytes[32], entry.window_end_ns);
   store_le(&bytes[40], entry.first_event_ns);
   store_le(&bytes[48], entry.last_event_ns);
+  if (entry.history_leaf) append(bytes, *entry.history_leaf);
   return bytes;
 }
 
 std::optional<FrameEntry> decode_entry(ByteView key, ByteView value) {
-  if (key.size() != key_size || value.size() != entry_value_size) return std::nullopt;
+  if (key.size() != key_size ||
+      (value.size() != entry_value_size && value.size() != link_entry_value_size)) {
+    return std::nullopt;
+  }
   FrameEntry entry;
+  if (value.size() == link_entry_value_size) {
+    entry.history_leaf.emplace();
+    std::copy_n(&value[entry_value_size], entry.history_leaf->size(), entry.history_leaf->begin());
+  }
   std::copy_n(key.begin(), entry.key.source.size(), entry.key.source.begin());
   entry.key.type = static_cast<FrameType>(load_be<std::uint16_t>(&key[16]));
   entry.key.sequence = load_be<std::uint64_t>(&key[18]);
@@ -158,6 +170,15 @@ std::optional<FrameEntry> decode_entry(ByteView key, ByteView value) {
     return std::nullopt;
   }
   return entry;
+}
+
+std::array<std::uint8_t, history_key_size> encode_history_key(const Id128& source, unsigned level,
+                                                              std::uint64_t index) {
+  std::array<std::uint8_t, history_key_size> bytes{};
+  std::copy(source.begin(), source.end(), bytes.begin());
+  bytes[16] = static_cast<std::uint8_t>(level);
+  store_be(&bytes[17], index);
+  return bytes;
 }
 
 std::array<std::uint8_t, block_key_size> encode_block_key(const Id128& source,

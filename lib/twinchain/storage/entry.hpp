@@ -30,6 +30,8 @@ struct FrameEntry {
   bool lost_window = false;  ///< a LINK that says there never will be a DATA frame
   std::int64_t first_event_ns = 0;
   std::int64_t last_event_ns = 0;
+  /// Of a LINK: its leaf in the history tree, RFC 6962 leaf hash of the frame root.
+  std::optional<Hash256> history_leaf = std::nullopt;
 
   [[nodiscard]] std::uint64_t size_bytes() const { return frame_header_size + body_size; }
   bool operator==(const FrameEntry&) const = default;
@@ -83,13 +85,20 @@ struct Block {
 
 inline constexpr std::size_t key_size = 30;
 inline constexpr std::size_t entry_value_size = 56;
+/// Of a LINK, which has its history leaf behind the rest.
+inline constexpr std::size_t link_entry_value_size = entry_value_size + 32;
+inline constexpr std::size_t history_key_size = 25;
 inline constexpr std::size_t block_key_size = 24;
 inline constexpr std::size_t block_value_size = 64;
 
 std::array<std::uint8_t, key_size> encode_key(const FrameKey& key);
-std::array<std::uint8_t, entry_value_size> encode_entry_value(const FrameEntry& entry);
+Bytes encode_entry_value(const FrameEntry& entry);
 /// Nothing when the sizes or reserved bits are wrong.
 std::optional<FrameEntry> decode_entry(ByteView key, ByteView value);
+
+/// A perfect subtree of a source's history tree: leaves [index << level, (index + 1) << level).
+std::array<std::uint8_t, history_key_size> encode_history_key(const Id128& source, unsigned level,
+                                                              std::uint64_t index);
 
 std::array<std::uint8_t, block_key_size> encode_block_key(const Id128& source,
                                                           std::uint64_t number);

@@ -12,7 +12,7 @@
 namespace twinchain::storage {
 namespace {
 
-constexpr std::size_t entries_at_once = 1024;
+constexpr std::size_t entries_compared_at_once = 1024;
 
 std::string frame_name(FrameType type, std::uint64_t sequence, const Id128& source) {
   return frame_type_name(type) + " frame " + decimal(sequence) + " of source " + to_hex(source);
@@ -310,7 +310,7 @@ Status Fsck::look_for_strays() {
   highest.fill(0xff);
   const FrameKey last{highest, FrameType{UINT16_MAX}, UINT64_MAX, UINT32_MAX};
   while (true) {
-    auto found = index_->entries(from, last, entries_at_once);
+    auto found = index_->entries(from, last, entries_compared_at_once);
     if (!found) return pass(found);
     for (const FrameEntry& entry : *found) {
       const std::string name = frame_name(entry.key.type, entry.key.sequence, entry.key.source);
@@ -331,7 +331,7 @@ Status Fsck::look_for_strays() {
                entry.segment, entry.offset);
       }
     }
-    if (found->size() < entries_at_once) return {};
+    if (found->size() < entries_compared_at_once) return {};
     from = found->back().key;
     if (++from.ordinal == 0) ++from.sequence;
   }

@@ -20,8 +20,8 @@ constexpr int pause_ms = 2;
 constexpr std::uint64_t margin = 256;
 constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
 
-bool is_dropped(FrameType type) {
-  return type == FrameType::data || type == FrameType::reject || type == FrameType::slice;
+bool is_data(FrameType type) {
+  return type == FrameType::data || type == FrameType::slice;
 }
 
 class Gc {
@@ -36,11 +36,17 @@ class Gc {
   Result<GcResult> run();
 
  private:
+  struct Sum {
+    std::uint64_t frames = 0;
+    std::uint64_t bytes = 0;
+  };
   struct Census {
     std::int64_t newest_window_end_ns = INT64_MIN;
     std::map<Id128, std::uint64_t> highest_data;
-    std::uint64_t dropped_frames = 0;
-    std::uint64_t dropped_bytes = 0;
+    Sum dropped;
+    /// REJECT frames whose DATA frame is in the next segment, by source; they are in `dropped`,
+    /// too.
+    std::map<Id128, Sum> open_rejects;
   };
   /// What goes into one new file: segments that follow each other.
   struct Group {
@@ -51,9 +57,11 @@ class Gc {
     std::uint64_t size_bytes = 0;
     std::uint64_t frames = 0;
     std::map<Id128, std::uint64_t> highest_data;
+    std::map<Id128, std::uint64_t> highest_dropped;  ///< REJECT frames, too
   };
 
   Status open();
+  [[nodiscard]] bool is_dropped(const FrameHeader& header) const;
   Result<Census> count(const SegmentFile& file);
   Result<std::optional<std::string>> not_yet_anchored(const Census& census);
   Status choose();
@@ -79,6 +87,7 @@ class Gc {
   bool writer_at_work_ = false;
   std::unique_ptr<Index> index_;
   std::vector<SegmentFile> chosen_;
+  std::map<Id128, std::uint64_t> highest_chosen_;  ///< DATA or SLICE in chosen_
   Group group_;
   GcResult result_;
 };
@@ -108,6 +117,13 @@ Status Gc::open() {
   return {};
 }
 
+/// A window's REJECT frames stay when its DATA frame, in the next segment, does.
+bool Gc::is_dropped(const FrameHeader& header) const {
+  if (header.type != FrameType::reject) return is_data(header.type);
+  const auto highest = highest_chosen_.find(header.source);
+  return highest != highest_chosen_.end() && header.sequence <= highest->second;
+}
+
 Result<Gc::Census> Gc::count(const SegmentFile& file) {
   auto scanner = SegmentScanner::open(fs_, layout_.segment_path(file.number), 0, file.size_bytes);
   if (!scanner) return pass(scanner);
@@ -119,11 +135,18 @@ Result<Gc::Census> Gc::count(const SegmentFile& file) {
     if (event->kind != StreamEventKind::frame) continue;
     const FrameHeader& header = event->frame.header;
     census.newest_window_end_ns = std::max(census.newest_window_end_ns, header.window_end_ns);
-    if (is_dropped(header.type)) {
-      ++census.dropped_frames;
-      census.dropped_bytes += event->frame.size_bytes();
+    if (is_data(header.type) || header.type == FrameType::reject) {
+      ++census.dropped.frames;
+      census.dropped.bytes += event->frame.size_bytes();
+    }
+    if (is_data(header.type)) {
       auto& highest = census.highest_data[header.source];
       highest = std::max(highest, header.sequence);
+      census.open_rejects.erase(header.source);
+    } else if (header.type == FrameType::reject) {
+      Sum& open = census.open_rejects[header.source];
+      ++open.frames;
+      open.bytes += event->frame.size_bytes();
     }
     (*scanner)->recycle(std::move(event->frame.body));
   }
@@ -161,6 +184,7 @@ Status Gc::choose() {
   std::uint64_t total = 0;
   for (const SegmentFile& file : *files) total += file.size_bytes;
   if (!files->empty()) files->pop_back();
+  std::map<Id128, Sum> open_rejects;  // of the last segment that is chosen
   for (const SegmentFile& file : *files) {
     const auto record = std::ranges::find(*records, file.number, &SegmentRecord::number);
     if (record == records->end()) break;
@@ -181,11 +205,20 @@ Status Gc::choose() {
         break;
       }
     }
-    total -= std::min(total, census->dropped_bytes);
+    total -= std::min(total, census->dropped.bytes);
     ++result_.dropped_segments;
-    result_.dropped_frames += census->dropped_frames;
-    result_.freed_bytes += census->dropped_bytes;
+    result_.dropped_frames += census->dropped.frames;
+    result_.freed_bytes += census->dropped.bytes;
+    for (const auto& [source, sequence] : census->highest_data) {
+      std::uint64_t& highest = highest_chosen_[source];
+      highest = std::max(highest, sequence);
+    }
+    open_rejects = std::move(census->open_rejects);
     chosen_.push_back(file);
+  }
+  for (const auto& [source, open] : open_rejects) {
+    result_.dropped_frames -= open.frames;
+    result_.freed_bytes -= open.bytes;
   }
   // A small file of links right before is written together with the new ones.
   if (chosen_.empty()) return {};
@@ -226,9 +259,13 @@ Status Gc::copy_kept(const SegmentFile& input) {
     }
     if (event->kind != StreamEventKind::frame) continue;
     const Frame& frame = event->frame;
-    if (is_dropped(frame.header.type)) {
-      auto& highest = group_.highest_data[frame.header.source];
-      highest = std::max(highest, frame.header.sequence);
+    if (is_dropped(frame.header)) {
+      const auto raise = [&](std::map<Id128, std::uint64_t>& numbers) {
+        std::uint64_t& highest = numbers[frame.header.source];
+        highest = std::max(highest, frame.header.sequence);
+      };
+      raise(group_.highest_dropped);
+      if (is_data(frame.header.type)) raise(group_.highest_data);
     } else {
       const FrameHeaderBytes head = encode_frame_header(frame.header);
       append(group_.buffered, ByteView(head));
@@ -371,7 +408,7 @@ Status Gc::point_to_output() {
 Status Gc::finish_group() {
   TWINCHAIN_TRY(write_dropped());
   TWINCHAIN_TRY(mark_shrinking());
-  for (const auto& [source, sequence] : group_.highest_data) {
+  for (const auto& [source, sequence] : group_.highest_dropped) {
     for (const FrameType type : {FrameType::data, FrameType::reject, FrameType::slice}) {
       TWINCHAIN_TRY(remove_entries(source, type, sequence + margin));
     }

@@ -272,7 +272,7 @@ Status Getter::emit(const FrameEntry& entry) {
 }
 
 Status Getter::emit_data(const Frame& frame) {
-  if (request_.channels.empty()) {
+  if (request_.channels.empty() && !request_.slices) {
     ++result_.frames;
     return output_.write_unchanged(frame.header, frame.body.view());
   }
@@ -344,11 +344,14 @@ Result<std::optional<Frame>> Getter::find_schema(const Hash256& digest, std::uin
 Status Getter::use_schema(const Frame& frame) {
   schema_digest_ = frame_digest(frame.header, frame.body.view());
   channels_.clear();
-  if (request_.channels.empty()) return {};
+  if (request_.channels.empty() && !request_.slices) return {};
   const auto schema = record::parse_schema(frame.body.view());
   if (!schema) return {};
   for (std::uint32_t i = 0; i < schema->channels.size(); ++i) {
-    if (std::ranges::find(request_.channels, schema->channels[i].name) != request_.channels.end()) {
+    if (request_.channels.empty()) {
+      channels_.push_back(i);
+    } else if (std::ranges::find(request_.channels, schema->channels[i].name) !=
+               request_.channels.end()) {
       channels_.push_back(i);
     }
   }
@@ -356,6 +359,15 @@ Status Getter::use_schema(const Frame& frame) {
 }
 
 }  // namespace
+
+Result<GetResult> get_source(Catalog& catalog, const Id128& source, const GetRequest& request,
+                             StreamWriter& output, const ErrorSink& error) {
+  TWINCHAIN_TRY(catalog.follow());
+  TWINCHAIN_TRY(output.start());
+  Getter getter(catalog, request, output, error);
+  TWINCHAIN_TRY(getter.source(source));
+  return getter.result();
+}
 
 Result<GetResult> get_frames(Catalog& catalog, const GetRequest& request, StreamWriter& output,
                              const ErrorSink& error) {

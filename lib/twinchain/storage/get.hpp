@@ -19,6 +19,8 @@ struct GetRequest {
   std::uint64_t last_sequence = UINT64_MAX;
   /// Names; not empty: DATA becomes SLICE with these channels only, REJECT is left out.
   std::vector<std::string> channels;
+  /// DATA becomes SLICE with all channels when none are named, too: the seed stays in the store.
+  bool slices = false;
   /// Empty: all. DATA and SLICE bring the SCHEMA that applies to them.
   std::set<FrameType> types;
 };
@@ -30,6 +32,10 @@ struct GetResult {
 };
 
 using ErrorSink = std::function<void(const Error&)>;
+
+/// As get_frames() gives them, into a stream that has begun; END is not written.
+Result<GetResult> get_source(Catalog& catalog, const Id128& source, const GetRequest& request,
+                             StreamWriter& output, const ErrorSink& error);
 
 /// Source by source, in the order of their numbers; for each number SCHEMA, REJECT, DATA, SLICE,
 /// LINK, ANCHOR, others. Damaged frames are reported and left out; then, as always when something

@@ -92,6 +92,7 @@ void Index::release_memory() {
     const std::string text(line);
     if (std::sscanf(text.c_str(), "%lx-%lx %*s %*s %*s %lu", &begin, &end, &inode) != 3) continue;
     if (inode != info.st_ino || line.find("/data.mdb") == std::string_view::npos) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the system gives addresses as text
     ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
 }
@@ -184,6 +185,9 @@ Status Index::put(const FrameEntry& entry) {
   value = value_of(block_bytes);
   code = mdb_put(*txn, environment_->blocks, &key, &value, 0);
   if (code != 0) return lmdb_error("write", code);
+  if (entry.key.type == FrameType::link && block.link_frames == Block::sequences) {
+    return add_history(entry.key.source, Block::number_of(entry.key.sequence));
+  }
   return {};
 }
 
@@ -205,6 +209,9 @@ Status Index::rebuild_blocks(const std::vector<FrameKey>& keys) {
   touched.reserve(keys.size());
   for (const FrameKey& key : keys) {
     touched.emplace_back(key.source, Block::number_of(key.sequence));
+    if (key.type == FrameType::link) {
+      TWINCHAIN_TRY(forget_history(key.source, Block::number_of(key.sequence)));
+    }
   }
   std::sort(touched.begin(), touched.end());
   touched.erase(std::unique(touched.begin(), touched.end()), touched.end());

@@ -8,6 +8,7 @@
 // structure of the file first (index_check.hpp), completely up to full_check_bytes.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -75,6 +76,12 @@ class Index {
   Result<std::optional<NumberedBlock>> next_block(const Id128& source, std::uint64_t number);
   /// The smallest source id; with `after`, that follows it.
   Result<std::optional<Id128>> next_source(const std::optional<Id128>& after);
+  /// The root of the perfect subtree of a source's history tree with the leaves
+  /// [index << level, (index + 1) << level), for the levels in history_levels, when all its links
+  /// have been put. Leaves themselves are in the entries of the links.
+  Result<std::optional<Hash256>> history_root(const Id128& source, unsigned level,
+                                              std::uint64_t index);
+  static constexpr std::array<unsigned, 3> history_levels{8, 16, 24};
   Result<std::vector<SegmentRecord>> segments();
   Result<std::optional<SegmentRecord>> segment(std::uint32_t number);
   Result<std::uint64_t> count_entries();
@@ -107,6 +114,9 @@ class Index {
   Status make_room();
   void release_memory();
   Status rebuild_blocks(const std::vector<FrameKey>& keys);
+  Status add_history(const Id128& source, std::uint64_t block);
+  Status put_history(const Id128& source, unsigned level, std::uint64_t index, const Hash256& root);
+  Status forget_history(const Id128& source, std::uint64_t block);
 
   std::unique_ptr<Environment> environment_;
   Access access_;

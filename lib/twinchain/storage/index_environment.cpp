@@ -11,7 +11,7 @@ namespace twinchain::storage {
 namespace {
 
 constexpr std::string_view format_key = "format";
-constexpr std::string_view format_value = "twinchain index 1";
+constexpr std::string_view format_value = "twinchain index 2";
 constexpr std::size_t smallest_map = std::size_t{256} << 20;
 /// Entries read before the pages of the map are given back.
 constexpr std::uint64_t reads_between_releases = 65'536;
@@ -28,7 +28,7 @@ std::unexpected<Error> lmdb_error(const char* operation, int code) {
 
 Status Index::Environment::open(Access access) {
   if (const int code = mdb_env_create(&env); code != 0) return lmdb_error("create", code);
-  mdb_env_set_maxdbs(env, 4);
+  mdb_env_set_maxdbs(env, 5);
   unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
   if (access == Access::read) {
     flags |= MDB_RDONLY;
@@ -65,6 +65,7 @@ Status Index::Environment::open_databases(Access access) {
   open_one("frames", frames);
   open_one("blocks", blocks);
   open_one("segments", segments);
+  open_one("history", history);
   if (code == 0) {
     MDB_val key = value_of(as_bytes(format_key));
     MDB_val value{};

@@ -42,6 +42,7 @@ struct Index::Environment {
   MDB_dbi frames = 0;
   MDB_dbi blocks = 0;
   MDB_dbi segments = 0;
+  MDB_dbi history = 0;
   std::string folder;
 
   Environment() = default;

@@ -23,6 +23,7 @@ class Put {
 
  private:
   Status open(const std::string& folder);
+  Status open_acknowledger();
   Status handle(StreamEvent& event, StreamReader& reader);
   Status handle_frame(Frame& frame);
   Status make_durable();
@@ -50,7 +51,13 @@ Status Put::open(const std::string& folder) {
       return output_.write_unchanged(frame.header, frame.body.view());
     });
   }
-  if (options_.acknowledge_folder.empty()) return {};
+  return {};
+}
+
+/// With the first frame: at the first start of a pipeline the recorder may still be making its
+/// folder, but it has one before it sends anything.
+Status Put::open_acknowledger() {
+  if (acknowledger_ || options_.acknowledge_folder.empty()) return {};
   auto dropped = read_dropped(fs_, writer_->layout());
   if (!dropped) return pass(dropped);
   auto acknowledger = Acknowledger::open(fs_, options_.acknowledge_folder, std::move(*dropped));
@@ -117,6 +124,7 @@ Status Put::handle_frame(Frame& frame) {
                     frame_type_name(header.type) + " that must be understood",
                 "a newer version of the tools wrote it");
   }
+  TWINCHAIN_TRY(open_acknowledger());
   std::string reason;
   auto taken = writer_->add(frame, &reason);
   if (!taken) return pass(taken);

@@ -4,17 +4,18 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "twinchain/chain/link.hpp"
+#include "twinchain/crypto/merkle.hpp"
 #include "twinchain/crypto/sha256.hpp"
 #include "twinchain/record/data_frame.hpp"
 #include "twinchain/record/schema.hpp"
 #include "twinchain/stream/frame.hpp"
 #include "twinchain/stream/reader.hpp"
 #include "twinchain/stream/writer.hpp"
+#include "unit/temporary_folder.hpp"
 
 namespace twinchain::testing {
 
@@ -100,6 +101,14 @@ class Recording {
     link_.frame_root = *record::frame_root(data_frame.body);
     return sign();
   }
+  /// The link of a window with this root, of which there is no data.
+  TestFrame link_of_root(std::uint64_t sequence, const Hash256& root, bool true_history = true) {
+    link_.source = id();
+    link_.number = sequence;
+    link_.flags = 0;
+    link_.frame_root = root;
+    return sign(true_history);
+  }
   /// The link of a window whose data was lost.
   TestFrame lost_link(std::uint64_t sequence) {
     link_.source = id();
@@ -134,10 +143,12 @@ class Recording {
     seed.fill(key);
     return seed;
   }
-  TestFrame sign() {
+  TestFrame sign(bool true_history = true) {
     const FrameHeader window = header(FrameType::link, link_.number);
     link_.window_start_ns = window.window_start_ns;
     link_.window_end_ns = window.window_end_ns;
+    history_.append(merkle_leaf(link_.frame_root));
+    link_.history_root = true_history ? history_.root() : Hash256{};
     link_.previous = link_.number == 0 ? Hash256{} : hash_;
     hash_ = chain::link_hash(link_);
     chain::SignedLink signed_link{link_, secret_.sign(chain::link_signing_message(hash_))};
@@ -149,6 +160,7 @@ class Recording {
   SecretKey secret_;
   chain::Link link_;
   Hash256 hash_{};
+  MerkleFrontier history_;
 };
 
 /// A stream of these frames.
@@ -158,26 +170,5 @@ inline Bytes stream_of(const std::vector<TestFrame>& frames, bool with_end = tru
   if (with_end) append(out, encode_end_frame(frames.size(), out.size() - preamble_size));
   return out;
 }
-
-/// A folder that is removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "twinchain-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace twinchain::testing
