@@ -2,8 +2,8 @@
 // checkpoint is empty, as a tamperer would make them.
 
 #include <cstdint>
-#include <cstdlib>
 
+#include "require.hpp"
 #include "twinchain/base/crc32c.hpp"
 #include "twinchain/chain/chain_state.hpp"
 #include "twinchain/sys/faulty_fs.hpp"
@@ -14,10 +14,6 @@ using namespace twinchain;
 using namespace twinchain::chain;
 
 constexpr std::size_t empty_checkpoint_size = 28;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void make_checksums_right(Bytes& file) {
   if (file.size() < empty_checkpoint_size) return;

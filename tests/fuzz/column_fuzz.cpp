@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
+#include "require.hpp"
 #include "twinchain/record/column_encoder.hpp"
 #include "twinchain/record/column_reader.hpp"
 
@@ -13,10 +13,6 @@ namespace {
 
 using namespace twinchain;
 using namespace twinchain::record;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void read_value_column(ByteView bytes) {
   const auto column = decode_value_column(bytes);
@@ -32,13 +28,15 @@ void read_time_column(ByteView bytes) {
   require(!times || (!times->empty() && times->size() <= max_window_rows));
 }
 
-/// Words of 1 to 8 bytes each, as they are or summed up, in one or two windows.
+/// Words of 1 to 8 bytes each, as they are or summed up, or in thousandths, or in the steps of a
+/// converter; in two windows, of which the second goes by what the first has chosen.
 void round_trip(ByteView bytes) {
   if (bytes.size() < 3) return;
   const auto type = bytes[0] % 2 == 0 ? ValueType::f64 : ValueType::i64;
   const std::size_t width = 1 + bytes[1] % 8;
   const bool summed = (bytes[1] & 8) != 0;
-  const bool scaled = (bytes[1] & 16) != 0;
+  const bool in_thousandths = (bytes[1] & 16) != 0;
+  const bool in_steps = (bytes[1] & 32) != 0;
   bytes = bytes.subspan(2);
   std::vector<std::uint64_t> words;
   std::uint64_t sum = 0;
@@ -47,7 +45,8 @@ void round_trip(ByteView bytes) {
     for (std::size_t i = 0; i < width; ++i) word |= std::uint64_t{bytes[i]} << (8 * i);
     sum += word;
     if (summed) word = sum;
-    if (scaled) word = std::bit_cast<std::uint64_t>(static_cast<double>(word) / 1000);
+    if (in_thousandths) word = std::bit_cast<std::uint64_t>(static_cast<double>(word) / 1000);
+    if (in_steps) word = std::bit_cast<std::uint64_t>(static_cast<double>(word) * (10.0 / 4095));
     words.push_back(word);
   }
   if (words.empty()) return;

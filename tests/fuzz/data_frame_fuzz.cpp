@@ -2,21 +2,13 @@
 // CRCs of the leaves and the frame header are made right, as a tamperer would.
 
 #include <cstdint>
-#include <cstdlib>
 
+#include "require.hpp"
 #include "twinchain/base/crc32c.hpp"
 #include "twinchain/record/column_reader.hpp"
 
-namespace {
-
 using namespace twinchain;
 using namespace twinchain::record;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView all(data, size);

@@ -1,20 +1,12 @@
 // Key files of both kinds.
 
 #include <cstdint>
-#include <cstdlib>
 
+#include "require.hpp"
 #include "twinchain/chain/keys.hpp"
-
-namespace {
 
 using namespace twinchain;
 using namespace twinchain::chain;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView text(data, size);

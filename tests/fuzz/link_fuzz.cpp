@@ -2,20 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
+#include "require.hpp"
 #include "twinchain/chain/link.hpp"
-
-namespace {
 
 using namespace twinchain;
 using namespace twinchain::chain;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView all(data, size);
