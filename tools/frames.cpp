@@ -76,8 +76,7 @@ Result<ExitCode> cat(const Options& options, int fd) {
   cat_options.text.channels = options.channels;
   cat_options.text.name_source = options.format == "ndjson";
   StreamReader in(fd);
-  if (options.format == "csv" && options.channels.empty() && cli::regular_file_size(fd) &&
-      ::lseek(fd, 0, SEEK_CUR) == 0) {
+  if (options.format == "csv" && cli::regular_file_size(fd) && ::lseek(fd, 0, SEEK_CUR) == 0) {
     // A file can be read twice: once to know all columns.
     StreamReader first_pass(fd);
     auto schema = chain::find_final_schema(first_pass, *selection);
@@ -87,6 +86,20 @@ Result<ExitCode> cat(const Options& options, int fd) {
     }
   }
   return chain::cat_samples(in, cat_options, nullptr, print, complain);
+}
+
+Result<ExitCode> export_database(const Options& options, StreamReader& in) {
+  auto selection = selection_of(options);
+  if (!selection) return pass(selection);
+  if (options.output.empty() || options.output == "-") {
+    return fail(ExitCode::usage, "a database is a file: -o FILE says which");
+  }
+  auto out = record::SqliteExport::create(options.output, {options.channels});
+  if (!out) return pass(out);
+  auto code = chain::export_samples(in, *selection, *out, complain);
+  if (!code) return code;
+  TWINCHAIN_TRY(out->commit());
+  return code;
 }
 
 Result<ExitCode> write_stream(const Options& options, StreamReader& in, bool recover) {
@@ -125,6 +138,10 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember({"csv", "ndjson"}));
     cat_command->add_option("--time", options.time, "rfc3339 (default) or ns since 1970")
         ->check(CLI::IsMember({"rfc3339", "ns"}));
+    CLI::App* database = add("export", "Samples, windows and rejects as an SQLite database");
+    add_selection(*database, options);
+    database->add_option("--channel", options.channels, "Only this channel (repeatable)");
+    database->add_option("-o,--output", options.output, "Write to FILE");
     CLI::App* rejects = add("rejects", "Rows that could not be read, as NDJSON");
     add_selection(*rejects, options);
     CLI::App* cut = add("cut", "A part of the stream, as a stream");
@@ -146,6 +163,7 @@ int main(int argc, char** argv) {
       if (!selection) return pass(selection);
       return chain::cat_rejects(in, *selection, print, complain);
     }
+    if (command == "export") return export_database(options, in);
     return write_stream(options, in, command == "recover");
   };
   return cli::run_tool(argc, argv,

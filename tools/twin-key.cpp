@@ -9,6 +9,7 @@
 #include "twinchain/chain/keys.hpp"
 #include "twinchain/chain/seal.hpp"
 #include "twinchain/cli/run_tool.hpp"
+#include "twinchain/crypto/signed_note.hpp"
 #include "twinchain/sys/fd.hpp"
 
 namespace {
@@ -20,6 +21,7 @@ struct Options {
   std::string signer_name;
   std::vector<std::string> states;
   bool force = false;
+  bool witness = false;
 };
 
 Status print(std::string_view text) {
@@ -82,6 +84,23 @@ Result<ExitCode> print_public(const Options& options) {
   return ExitCode::success;
 }
 
+Result<ExitCode> print_note_key(const Options& options) {
+  auto path = find_key_file(options.key);
+  if (!path) return pass(path);
+  auto key = chain::read_public_part(real_fs(), *path);
+  if (!key) return pass(key);
+  NoteKey note;
+  note.name = options.signer_name.empty() ? key->name : options.signer_name;
+  note.type = options.witness ? NoteKeyType::cosignature : NoteKeyType::ed25519;
+  note.key = key->epochs.back().key;
+  if (!is_note_name(note.name)) {
+    return fail(ExitCode::usage, "a note cannot be signed as " + escape(note.name),
+                "--name NAME, without spaces and plus signs");
+  }
+  TWINCHAIN_TRY(print(note.text() + "\n"));
+  return ExitCode::success;
+}
+
 Result<ExitCode> rotate(const Options& options) {
   const auto may_rotate = [&](const chain::PublicKeyFile::Epoch& epoch) -> Status {
     for (const std::string& folder : options.states) {
@@ -112,6 +131,7 @@ int main(int argc, char** argv) {
   CLI::App* new_command = nullptr;
   CLI::App* show_command = nullptr;
   CLI::App* public_command = nullptr;
+  CLI::App* note_command = nullptr;
   const auto add_key = [&options](CLI::App& command, const char* name, const char* text) {
     command.add_option(name, options.key, text)->required();
   };
@@ -125,6 +145,11 @@ int main(int argc, char** argv) {
     public_command =
         app.add_subcommand("public", "Print the public key file that belongs to a secret key");
     add_key(*public_command, "KEY", "NAME or NAME.key");
+    note_command = app.add_subcommand("note", "Print the key as a verifier key of signed notes");
+    add_key(*note_command, "KEY", "NAME, or a key file of either kind");
+    note_command->add_option("--name", options.signer_name,
+                             "Name that the notes are signed with (default: that of the key)");
+    note_command->add_flag("--witness", options.witness, "The key of a witness, who cosigns");
     CLI::App* rotate_command =
         app.add_subcommand("rotate", "Change to the next key and erase the present one");
     add_key(*rotate_command, "KEY", "NAME or NAME.key");
@@ -140,6 +165,7 @@ int main(int argc, char** argv) {
     if (new_command->parsed()) return make_new(options);
     if (show_command->parsed()) return show(options);
     if (public_command->parsed()) return print_public(options);
+    if (note_command->parsed()) return print_note_key(options);
     return rotate(options);
   };
   return cli::run_tool(argc, argv,

@@ -9,24 +9,30 @@
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/chain/audit.hpp"
+#include "twinchain/chain/checkpoint.hpp"
+#include "twinchain/chain/evidence_check.hpp"
 #include "twinchain/chain/keys.hpp"
 #include "twinchain/chain/report.hpp"
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
+#include "twinchain/crypto/digests.hpp"
 #include "twinchain/crypto/sha256.hpp"
-#include "twinchain/ledger/header_chain.hpp"
-#include "twinchain/ledger/ledger.hpp"
+#include "twinchain/ledger/known_blocks.hpp"
+#include "twinchain/storage/inputs.hpp"
 
 namespace {
 
 using namespace twinchain;
 
 struct Options {
+  std::string command;
   std::vector<std::string> inputs;
   std::vector<std::string> keys;
+  std::vector<std::string> cosigners;
   std::string policy;
   std::vector<std::string> ledgers;
   std::string headers;
+  std::vector<std::string> timestamp_certificates;
   std::string network;
   std::uint32_t first_height = 0;
   std::string checkpoint;
@@ -41,84 +47,36 @@ struct Options {
   bool partial = false;
   bool json = false;
   bool quiet = false;
+  /// Of the commands.
+  std::vector<std::string> note_keys;
+  std::string old_note;
+  std::string proof;
+  std::string target;
 };
 
 constexpr std::uint64_t max_policy_size = std::uint64_t{1} << 20;
 
-bool is_folder(const std::string& path) {
-  struct stat info{};
-  return path != "-" && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/// One thing to read: a stream, or a segment of a store.
-struct Input {
-  std::string path;
-  chain::InputKind kind = chain::InputKind::stream;
-};
-
-Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths) {
-  std::vector<Input> inputs;
-  for (const std::string& path : paths) {
-    if (!is_folder(path)) {
-      inputs.push_back({path, chain::InputKind::stream});
-      continue;
-    }
-    const std::string folder = path + "/segments";
-    if (!is_folder(folder)) {
-      return fail(ExitCode::usage, escape(path) + " is a folder, and not a store",
-                  "give stream files, or the folder that store put was given");
-    }
-    auto names = real_fs().list(folder);
-    if (!names) return pass(names);
-    const std::size_t before = inputs.size();
-    for (const std::string& name : *names) {
-      if (name.ends_with(".twin")) {
-        inputs.push_back({folder + "/" + name, chain::InputKind::segment});
-      }
-    }
-    if (inputs.size() > before) inputs.back().kind = chain::InputKind::active_segment;
+/// The blocks that the options name.
+Result<ledger::KnownBlocks> open_blocks(const Options& options) {
+  if (options.offline && !options.ledgers.empty()) {
+    return fail(ExitCode::usage, "--offline and --ledger exclude each other");
   }
-  return inputs;
-}
-
-/// Blocks of the ledgers and the header file that were given.
-class Blocks {
- public:
-  Status open(const Options& options);
-  Result<std::optional<chain::BlockPlace>> find(std::uint32_t network, const Hash256& block);
-  [[nodiscard]] bool any() const { return !ledgers_.empty() || headers_; }
-
- private:
-  struct Source {
-    std::string url;
-    std::unique_ptr<ledger::Ledger> ledger;
-    std::optional<std::uint32_t> network;
-  };
-  Status open_headers(const Options& options);
-
-  std::vector<Source> ledgers_;
-  std::optional<ledger::HeaderChain> headers_;
-  std::string headers_trust_;
-};
-
-/// The network whose genesis is the first header of the file.
-Result<ledger::Network> network_of_genesis(const std::string& path) {
-  auto fd = open_file(path, O_RDONLY);
-  if (!fd) return pass(fd);
-  bitcoin::BlockHeaderBytes first{};
-  auto size = read_full(fd->get(), first);
-  if (!size) return pass(size);
-  const Hash256 hash = sha256d(first);
-  for (const ledger::Network& network : ledger::networks()) {
-    if (*size == first.size() && network.genesis() == hash) return network;
+  if (options.headers.empty() && !(options.network.empty() && options.checkpoint.empty())) {
+    return fail(ExitCode::usage, "--network and --checkpoint need --headers");
   }
-  return fail(ExitCode::usage,
-              escape(path) + " does not begin with the first block of a known network",
-              "--network NAME --first-height N --checkpoint HASH say where it begins");
-}
-
-Status Blocks::open_headers(const Options& options) {
-  ledger::HeaderChainOptions how;
+  ledger::KnownBlocksOptions how;
+  how.urls = options.ledgers;
+  how.ledger.cookie_file = options.cookie_file;
+  how.ledger.credentials_file = options.credentials_file;
+  if (!options.timeout.empty()) {
+    const auto timeout_ns = parse_duration_ns(options.timeout);
+    if (!timeout_ns) return fail(ExitCode::usage, "--timeout: not a duration");
+    how.ledger.timeout_ms =
+        static_cast<int>(std::min<std::int64_t>(*timeout_ns / 1'000'000, 3'600'000));
+  }
+  how.timestamp_certificates = options.timestamp_certificates;
+  how.headers_path = options.headers;
+  how.network = options.network;
   how.first_height = options.first_height;
   if (!options.checkpoint.empty()) {
     how.first_hash = hash_from_hex_reversed(options.checkpoint);
@@ -126,78 +84,21 @@ Status Blocks::open_headers(const Options& options) {
       return fail(ExitCode::usage, "--checkpoint: 64 hexadecimal digits are expected");
     }
   }
-  if (options.network.empty()) {
-    auto network = network_of_genesis(options.headers);
-    if (!network) return pass(network);
-    how.network = *network;
-  } else {
-    const auto network = ledger::network_by_name(options.network);
-    if (!network) {
-      return fail(ExitCode::usage, "--network: unknown network " + escape(options.network));
-    }
-    how.network = *network;
-  }
-  auto headers = ledger::HeaderChain::open(real_fs(), options.headers, how);
-  if (!headers) return pass(headers);
-  headers_ = std::move(*headers);
-  headers_trust_ = "by the " + std::string(how.network.name) + " headers of " +
-                   escape(options.headers) + " up to block " +
-                   decimal(std::uint64_t{headers_->tip().height});
-  if (how.first_height > 0 && !how.first_hash) {
-    headers_trust_ += ", of which the first is believed";
-  }
-  return {};
+  return ledger::KnownBlocks::open(real_fs(), how);
 }
 
-Status Blocks::open(const Options& options) {
-  ledger::LedgerOptions how;
-  how.cookie_file = options.cookie_file;
-  how.credentials_file = options.credentials_file;
-  if (!options.timeout.empty()) {
-    const auto timeout_ns = parse_duration_ns(options.timeout);
-    if (!timeout_ns) return fail(ExitCode::usage, "--timeout: not a duration");
-    how.timeout_ms = static_cast<int>(std::min<std::int64_t>(*timeout_ns / 1'000'000, 3'600'000));
-  }
-  for (const std::string& url : options.ledgers) {
-    auto opened = ledger::open_ledger(url, how, false);
-    if (!opened) return pass(opened);
-    ledgers_.push_back({url, std::move(*opened), std::nullopt});
-  }
-  if (!options.headers.empty()) return open_headers(options);
-  return {};
-}
-
-Result<std::optional<chain::BlockPlace>> Blocks::find(std::uint32_t network, const Hash256& block) {
-  const auto place = [](const ledger::BlockPosition& position, std::string trust) {
-    return std::optional(chain::BlockPlace{position.on_best_chain, position.height, position.depth,
-                                           position.time_s, std::move(trust)});
-  };
-  if (headers_ && headers_->tip().network.magic == network) {
-    auto position = headers_->position(block);
-    if (!position) return pass(position);
-    return place(*position, headers_trust_);
-  }
-  std::optional<Error> away;
-  for (Source& source : ledgers_) {
-    if (!source.network) {
-      auto tip = source.ledger->tip();
-      if (!tip) {
-        away = std::move(tip.error());
-        continue;
-      }
-      source.network = tip->network.magic;
-    }
-    if (*source.network != network) continue;
-    auto position = source.ledger->position(block);
-    if (position) return place(*position, source.ledger->trust_statement());
-    away = std::move(position.error());
-  }
-  if (away) return std::unexpected(std::move(*away));
-  return std::optional<chain::BlockPlace>();
+Result<std::optional<chain::BlockPlace>> find_block(ledger::KnownBlocks& blocks,
+                                                    std::uint32_t network, const Hash256& block) {
+  auto found = blocks.find(network, block);
+  if (!found) return pass(found);
+  if (!*found) return std::optional<chain::BlockPlace>();
+  const ledger::BlockPosition& at = (*found)->position;
+  return std::optional(chain::BlockPlace{at.on_best_chain, at.height, at.depth, at.time_s,
+                                         std::move((*found)->trust)});
 }
 
 /// Parsing gives the same bytes again by contract, so nothing in a body goes unchecked.
-Result<chain::AnchorFacts> check_receipt(ByteView body) {
+Result<chain::AnchorFacts> check_receipt(const ledger::KnownBlocks& blocks, ByteView body) {
   auto receipt = ledger::parse_receipt(body);
   if (!receipt) return pass(receipt);
   auto facts = ledger::check_receipt(*receipt);
@@ -210,6 +111,11 @@ Result<chain::AnchorFacts> check_receipt(ByteView body) {
   out.block_hash = facts->block_hash;
   out.height = facts->height;
   out.time_s = facts->time_s;
+  out.authority = std::move(facts->authority);
+  if (out.is_timestamp()) {
+    auto trust = blocks.authority(receipt->timestamp_token);
+    (trust ? out.trust : out.distrust) = trust ? std::move(*trust) : trust.error().message;
+  }
   return out;
 }
 
@@ -237,6 +143,13 @@ Result<chain::Policy> read_policy(const Options& options) {
       policy.signers.push_back({key->name, epoch.key, epoch.number, epoch.next_key_hash});
     }
   }
+  for (const std::string& path : options.cosigners) {
+    auto key = chain::read_public_key(real_fs(), path);
+    if (!key) return pass(key);
+    for (const auto& epoch : key->epochs)
+      policy.cosigners.push_back({key->name, epoch.key, {}, {}});
+  }
+  if (auto status = chain::check_policy(policy); !status) return pass(status);
   if (options.min_depth > 0) policy.min_depth = options.min_depth;
   if (!options.largest_gap.empty()) {
     policy.largest_gap_ns = parse_duration_ns(options.largest_gap);
@@ -248,13 +161,7 @@ Result<chain::Policy> read_policy(const Options& options) {
   return policy;
 }
 
-Result<chain::AuditOptions> audit_options(const Options& options, Blocks& blocks) {
-  if (options.offline && !options.ledgers.empty()) {
-    return fail(ExitCode::usage, "--offline and --ledger exclude each other");
-  }
-  if (options.headers.empty() && !(options.network.empty() && options.checkpoint.empty())) {
-    return fail(ExitCode::usage, "--network and --checkpoint need --headers");
-  }
+Result<chain::AuditOptions> audit_options(const Options& options, ledger::KnownBlocks& blocks) {
   chain::AuditOptions out;
   auto policy = read_policy(options);
   if (!policy) return pass(policy);
@@ -263,37 +170,32 @@ Result<chain::AuditOptions> audit_options(const Options& options, Blocks& blocks
     out.head = hash_from_hex(options.head);
     if (!out.head) return fail(ExitCode::usage, "--head: 64 hexadecimal digits are expected");
   }
-  TWINCHAIN_TRY(blocks.open(options));
   out.partial = options.partial;
   out.offline = options.offline;
   out.ledger_given = blocks.any();
-  out.check_receipt = check_receipt;
+  out.check_receipt = [&blocks](ByteView body) { return check_receipt(blocks, body); };
   out.find_block = [&blocks](std::uint32_t network, const Hash256& block) {
-    return blocks.find(network, block);
+    return find_block(blocks, network, block);
+  };
+  out.network_name = [](std::uint32_t magic) {
+    const auto network = ledger::network_by_magic(magic);
+    return network ? std::string(network->name) : "network " + decimal(std::uint64_t{magic});
   };
   out.threads = options.threads > 0 ? options.threads
                                     : std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
   return out;
 }
 
-Result<UniqueFd> open_one(const Input& input) {
-  auto fd = cli::open_input(input.path);
-  if (!fd && !input.path.empty() && input.path != "-") {
-    fd.error().message = escape(input.path) + ": " + fd.error().message;
-  }
-  return fd;
-}
-
-StreamReader::Options reader_options(const Input& input) {
+StreamReader::Options reader_options(const storage::Input& input) {
   StreamReader::Options how;
   how.end_required = input.kind == chain::InputKind::stream;
   how.stop_fd = cli::source_stop_fd();
   return how;
 }
 
-Status read_inputs(chain::Audit& audit, const std::vector<Input>& inputs) {
-  for (const Input& input : inputs) {
-    auto fd = open_one(input);
+Status read_inputs(chain::Audit& audit, const std::vector<storage::Input>& inputs) {
+  for (const storage::Input& input : inputs) {
+    auto fd = cli::open_input(input.path);
     if (!fd) return pass(fd);
     const auto size = cli::regular_file_size(fd->get());
     if (input.kind == chain::InputKind::active_segment && size && *size < preamble_size) {
@@ -314,11 +216,11 @@ Status read_inputs(chain::Audit& audit, const std::vector<Input>& inputs) {
 }
 
 /// Anchors may come long after their links: what memory has lost, a second reading finds.
-Status read_inputs_again(chain::Audit& audit, const std::vector<Input>& inputs) {
+Status read_inputs_again(chain::Audit& audit, const std::vector<storage::Input>& inputs) {
   if (!audit.wants_second_reading()) return {};
-  for (const Input& input : inputs) {
+  for (const storage::Input& input : inputs) {
     if (input.path.empty() || input.path == "-") continue;
-    auto fd = open_one(input);
+    auto fd = cli::open_input(input.path);
     if (!fd) return pass(fd);
     if (!cli::regular_file_size(fd->get())) continue;
     StreamReader reader(fd->get(), reader_options(input));
@@ -327,17 +229,7 @@ Status read_inputs_again(chain::Audit& audit, const std::vector<Input>& inputs) 
   return {};
 }
 
-Result<ExitCode> run(const Options& options) {
-  auto inputs =
-      find_inputs(options.inputs.empty() ? std::vector<std::string>{"-"} : options.inputs);
-  if (!inputs) return pass(inputs);
-  Blocks blocks;
-  auto how = audit_options(options, blocks);
-  if (!how) return pass(how);
-  chain::Audit audit(std::move(*how));
-  TWINCHAIN_TRY(read_inputs(audit, *inputs));
-  TWINCHAIN_TRY(read_inputs_again(audit, *inputs));
-  const chain::AuditReport report = audit.finish();
+Result<ExitCode> print_report(const chain::AuditReport& report, const Options& options) {
   if (!options.quiet) {
     const std::string text = options.json ? chain::report_json(report) : chain::report_text(report);
     TWINCHAIN_TRY(write_all(STDOUT_FILENO, as_bytes(text)));
@@ -345,16 +237,193 @@ Result<ExitCode> run(const Options& options) {
   return report.code();
 }
 
-void define(CLI::App& app, Options& options) {
-  app.add_option("INPUT", options.inputs, "Stream files, \"-\", or the folder of a store");
-  // One value for each time it is said, so that the INPUT after it is not taken as another one.
-  app.add_option("--key", options.keys, "Public key that is trusted; may be repeated")
-      ->type_name("FILE.pub")
-      ->allow_extra_args(false);
-  app.add_option("--policy", options.policy, "What must hold")->type_name("FILE");
+Result<ExitCode> run(const Options& options) {
+  auto inputs = storage::list_inputs(
+      real_fs(), options.inputs.empty() ? std::vector<std::string>{"-"} : options.inputs);
+  if (!inputs) return pass(inputs);
+  auto blocks = open_blocks(options);
+  if (!blocks) return pass(blocks);
+  auto how = audit_options(options, *blocks);
+  if (!how) return pass(how);
+  how->dropped_below = std::move(inputs->dropped_below);
+  chain::Audit audit(std::move(*how));
+  TWINCHAIN_TRY(read_inputs(audit, inputs->list));
+  TWINCHAIN_TRY(read_inputs_again(audit, inputs->list));
+  return print_report(audit.finish(), options);
+}
+
+Result<ExitCode> run_bundle(const Options& options) {
+  auto blocks = open_blocks(options);
+  if (!blocks) return pass(blocks);
+  auto audit = audit_options(options, *blocks);
+  if (!audit) return pass(audit);
+  chain::EvidenceOptions how;
+  how.audit = std::move(*audit);
+  if (!options.policy.empty()) {
+    auto text = read_file(options.policy, max_policy_size);
+    if (!text) return pass(text);
+    how.policy_text = std::string(as_text(*text));
+  }
+  chain::EvidenceCheck check(std::move(how));
+  for (const std::string& path : options.inputs) {
+    const storage::Input input{path, chain::InputKind::stream};
+    auto fd = cli::open_input(input.path);
+    if (!fd) return pass(fd);
+    const std::string name = path == "-" ? "standard input" : path;
+    cli::Progress progress(name, cli::regular_file_size(fd->get()).value_or(0));
+    check.on_progress([&progress](std::uint64_t done) {
+      progress.show(done);
+      return !cli::stop_requested();
+    });
+    StreamReader reader(fd->get(), reader_options(input));
+    TWINCHAIN_TRY(check.read(name, reader));
+  }
+  return print_report(check.finish(), options);
+}
+
+/// A checkpoint, alone or behind a proof (C2SP): told by the first line.
+struct NoteFile {
+  SignedNote note;
+  Checkpoint checkpoint;
+  std::optional<TlogProof> frame;
+  std::optional<ConsistencyProof> consistency;
+};
+
+Result<NoteFile> read_note(const std::string& path) {
+  auto file = read_file(path, max_note_bytes);
+  if (!file) return pass(file);
+  const auto wrong = [&](Error error) {
+    error.message = escape(path) + ": " + error.message;
+    return std::unexpected(std::move(error));
+  };
+  NoteFile out;
+  if (as_text(*file).starts_with("c2sp.org/tlog-proof@")) {
+    auto proof = parse_tlog_proof(*file);
+    if (!proof) return wrong(std::move(proof.error()));
+    out.note = proof->checkpoint;
+    out.frame = std::move(*proof);
+  } else if (as_text(*file).starts_with("old ")) {
+    auto proof = parse_consistency_proof(*file);
+    if (!proof) return wrong(std::move(proof.error()));
+    out.note = proof->checkpoint;
+    out.consistency = std::move(*proof);
+  } else {
+    auto note = parse_note(*file);
+    if (!note) return wrong(std::move(note.error()));
+    out.note = std::move(*note);
+  }
+  auto checkpoint = parse_checkpoint(out.note.text);
+  if (!checkpoint) return wrong(std::move(checkpoint.error()));
+  out.checkpoint = std::move(*checkpoint);
+  return out;
+}
+
+Result<ExitCode> run_note(const Options& options) {
+  auto file = read_note(options.proof);
+  if (!file) return pass(file);
+  chain::CheckpointReport report;
+  report.checkpoint = file->checkpoint;
+  if (file->frame) report.proven_frame = file->frame->index;
+  if (file->consistency) report.old_size = file->consistency->old_size;
+  for (const std::string& one : options.note_keys) {
+    const auto key = parse_note_key(one);
+    if (!key) return fail(ExitCode::usage, "--note-key: not a verifier key: " + escape(one));
+    report.signatures.push_back({*key, verify_note(file->note, *key)});
+  }
+  if (!options.old_note.empty()) {
+    if (!file->consistency) {
+      return fail(ExitCode::usage, "--old: " + escape(options.proof) + " is no consistency proof",
+                  "store consistency makes one");
+    }
+    auto older = read_note(options.old_note);
+    if (!older) return pass(older);
+    report.continues =
+        chain::check_continues(older->checkpoint, *file->consistency, file->checkpoint);
+  }
+  if (!options.target.empty()) {
+    auto fd = cli::open_input(options.target);
+    if (!fd) return pass(fd);
+    StreamReader reader(fd->get(), reader_options({options.target}));
+    auto head = chain::read_link_checkpoint(report.checkpoint);
+    report.found = !head         ? pass(head)
+                   : file->frame ? chain::find_proven_frame(reader, *head, *file->frame)
+                                 : chain::find_checkpoint(reader, *head);
+    if (!*report.found && report.found->error().code == ExitCode::system)
+      return pass(*report.found);
+  }
+  if (!options.quiet) {
+    TWINCHAIN_TRY(write_all(STDOUT_FILENO, as_bytes(chain::checkpoint_report_text(report))));
+  }
+  return report.code();
+}
+
+/// The digest of a file, in bounded memory.
+Result<Bytes> digest_of(const std::string& path, ledger::OtsOperation operation) {
+  using Kind = PiecewiseDigest::Kind;
+  const auto kind = operation == ledger::OtsOperation::sha1        ? Kind::sha1
+                    : operation == ledger::OtsOperation::ripemd160 ? Kind::ripemd160
+                    : operation == ledger::OtsOperation::keccak256 ? Kind::keccak256
+                                                                   : Kind::sha256;
+  auto fd = cli::open_input(path);
+  if (!fd) return pass(fd);
+  cli::Progress progress(path, cli::regular_file_size(fd->get()).value_or(0));
+  PiecewiseDigest digest(kind);
+  Bytes buffer(std::size_t{1} << 20);
+  for (std::uint64_t done = 0;;) {
+    auto size = read_some(fd->get(), buffer);
+    if (!size) {
+      size.error().message = escape(path) + ": " + size.error().message;
+      return pass(size);
+    }
+    if (*size == 0) return digest.finish();
+    digest.update(ByteView(buffer).first(*size));
+    progress.show(done += *size);
+  }
+}
+
+/// What `ots verify` of the reference client takes, too: the proof's name without its ending.
+std::string target_of(const Options& options) {
+  constexpr std::string_view ending = ".ots";
+  if (!options.target.empty() || !options.proof.ends_with(ending)) return options.target;
+  std::string beside = options.proof.substr(0, options.proof.size() - ending.size());
+  struct stat info{};
+  return !beside.ends_with('/') && ::stat(beside.c_str(), &info) == 0 ? beside : std::string();
+}
+
+Result<ExitCode> run_ots(const Options& options) {
+  auto file = read_file(options.proof, ledger::max_ots_file_bytes);
+  if (!file) return pass(file);
+  auto proof = ledger::parse_ots(*file);
+  if (!proof) {
+    proof.error().message = escape(options.proof) + ": " + proof.error().message;
+    return pass(proof);
+  }
+  auto blocks = open_blocks(options);
+  if (!blocks) return pass(blocks);
+  ledger::OtsReport report;
+  report.proof_name = options.proof;
+  report.target_name = target_of(options);
+  if (!report.target_name.empty()) {
+    auto digest = digest_of(report.target_name, proof->file_hash);
+    if (!digest) return pass(digest);
+    report.target = std::move(*digest);
+  }
+  const auto find_block = [&blocks](std::string_view network, std::uint32_t height) {
+    return blocks->at(network, height);
+  };
+  TWINCHAIN_TRY(ledger::check_ots(*proof, find_block, std::max(options.min_depth, 1U), report));
+  if (!options.quiet) {
+    const std::string text =
+        options.json ? ledger::ots_report_json(report) : ledger::ots_report_text(report);
+    TWINCHAIN_TRY(write_all(STDOUT_FILENO, as_bytes(text)));
+  }
+  return report.code();
+}
+
+/// Ledgers and headers: in every form.
+void define_blocks(CLI::App& app, Options& options) {
   app.add_option("--ledger", options.ledgers, "Ledger to check anchors with; may be repeated")
-      ->type_name("URL")
-      ->allow_extra_args(false);
+      ->type_name("URL");
   app.add_option("--headers", options.headers, "Block headers to check anchors with")
       ->type_name("FILE");
   app.add_option("--network", options.network, "Network of the headers")->type_name("NAME");
@@ -372,13 +441,59 @@ void define(CLI::App& app, Options& options) {
       ->type_name("T");
   app.add_option("--min-depth", options.min_depth, "Blocks that an anchor must be deep")
       ->type_name("N");
-  app.add_option("--largest-gap", options.largest_gap, "Longest gap between windows that is fine")
-      ->type_name("T");
-  app.add_option("--head", options.head, "Link hash that must be in the record")->type_name("HEX");
-  app.add_flag("--partial", options.partial, "A cut, or some channels, is what was asked for");
   app.add_flag("--json", options.json, "Report as JSON");
   app.add_flag("-q,--quiet", options.quiet, "Print nothing: the exit code is the verdict");
+}
+
+/// Who must have signed: of a record and of evidence.
+void define_policy(CLI::App& app, Options& options) {
+  app.add_option("--key", options.keys, "Public key that is trusted; may be repeated")
+      ->type_name("FILE.pub");
+  app.add_option("--cosigner", options.cosigners,
+                 "Public key of a further party whose counter-signatures count; may be repeated")
+      ->type_name("FILE.pub");
+  app.add_option("--policy", options.policy, "What must hold")->type_name("FILE");
+  app.add_option("--tsa-ca", options.timestamp_certificates,
+                 "Certificates (PEM) of the time-stamp authorities that are believed, or of their "
+                 "issuers; may be repeated")
+      ->type_name("FILE");
   app.add_option("--threads", options.threads, "Threads that hash")->type_name("N");
+  app.add_option("--largest-gap", options.largest_gap, "Longest gap between windows that is fine")
+      ->type_name("T");
+}
+
+void define_plain(CLI::App& app, Options& options) {
+  app.add_option("INPUT", options.inputs, "Stream files, \"-\", or the folder of a store");
+  define_policy(app, options);
+  define_blocks(app, options);
+  app.add_option("--head", options.head, "Link hash that must be in the record")->type_name("HEX");
+  app.add_flag("--partial", options.partial, "A cut, or some channels, is what was asked for");
+}
+
+void define_commands(CLI::App& app, Options& options) {
+  app.require_subcommand(0, 1);
+  CLI::App* bundle = app.add_subcommand("bundle", "Check evidence bundles, see store evidence");
+  bundle->callback([&options] { options.command = "bundle"; });
+  bundle->add_option("FILE", options.inputs, "The bundles, or \"-\"")->required();
+  define_policy(*bundle, options);
+  define_blocks(*bundle, options);
+  CLI::App* note = app.add_subcommand("note", "Check a checkpoint, see hashchain checkpoint");
+  note->callback([&options] { options.command = "note"; });
+  note->add_option("FILE", options.proof, "The signed note")->required();
+  note->add_option("STREAM", options.target, "The record that it should be of");
+  note->add_option("--old", options.old_note,
+                   "The older checkpoint that a consistency proof leads from")
+      ->type_name("OLD.note");
+  note->add_option("--note-key", options.note_keys,
+                   "Verifier key that must have signed; may be repeated")
+      ->type_name("VKEY")
+      ->allow_extra_args(false);
+  note->add_flag("-q,--quiet", options.quiet, "Print nothing: the exit code is the verdict");
+  CLI::App* ots = app.add_subcommand("ots", "Check an OpenTimestamps proof");
+  ots->add_option("FILE.ots", options.proof, "The proof")->required();
+  ots->add_option("TARGET", options.target,
+                  "The file that it is about; by default FILE, when that is there");
+  define_blocks(*ots, options);
 }
 
 }  // namespace
@@ -389,7 +504,18 @@ int main(int argc, char** argv) {
       "verify",
       "Checks a sealed record: who signed it, what is whole, what is not, and since when it exists",
       "verify --key node.pub --ledger dir:ledger lorry.twin\n"
-      "verify --key node.pub --offline --json record/"};
-  return cli::run_tool(
-      argc, argv, tool, [&](CLI::App& app) { define(app, options); }, [&] { return run(options); });
+      "verify --key node.pub --offline --json record/\n"
+      "verify bundle --key node.pub --headers bitcoin.headers incident.twin\n"
+      "verify ots letter.txt.ots --headers bitcoin.headers"};
+  const cli::ToolForm form = cli::tool_form(argc, argv, {"bundle", "note", "ots"});
+  const auto define = [&](CLI::App& app) {
+    if (form != cli::ToolForm::command) define_plain(app, options);
+    if (form != cli::ToolForm::plain) define_commands(app, options);
+  };
+  return cli::run_tool(argc, argv, tool, define, [&]() -> Result<ExitCode> {
+    if (options.command == "bundle") return run_bundle(options);
+    if (options.command == "note") return run_note(options);
+    if (form == cli::ToolForm::command) return run_ots(options);
+    return run(options);
+  });
 }

@@ -1,8 +1,15 @@
-# The hexdump in twin-stream(5) is the golden stream, byte for byte.
+# The hexdumps in twin-stream(5) and twin-evidence(5) are the golden files, byte for byte.
 # shellcheck source=tests/cli/lib.sh
 . "$TWINCHAIN_SOURCE/tests/cli/lib.sh"
 
-sed -n '/HEXDUMP BEGIN/,/HEXDUMP END/p' "$TWINCHAIN_SOURCE/man/twin-stream.5" | grep -E '^[0-9a-f]{8}:' >dump
-[ "$(wc -l <dump)" -gt 40 ] || fail "no hexdump in the page"
-xxd -r dump >from-page.twin
-expect_same from-page.twin "$TWINCHAIN_SOURCE/tests/golden/tiny.v1.twin"
+# page_has PAGE GOLDEN-FILE
+page_has() {
+  sed -n '/HEXDUMP BEGIN/,/HEXDUMP END/p' "$TWINCHAIN_SOURCE/man/$1" | grep -E '^[0-9a-f]{8}:' >dump
+  [ "$(wc -l <dump)" -gt 40 ] || fail "no hexdump in $1"
+  rm -f from-page
+  xxd -r dump >from-page
+  expect_same from-page "$TWINCHAIN_SOURCE/tests/golden/$2"
+}
+
+page_has twin-stream.5 tiny.v1.twin
+page_has twin-evidence.5 evidence.v1.bundle

@@ -11,45 +11,15 @@ FILE may be cut short, as after a kill; END is listed like a frame.
 """
 import argparse
 import hashlib
-import hmac
+import os
 import struct
 import sys
 import time
 
-POLYNOMIAL = 0x82F63B78
-TABLE = []
-for _byte in range(256):
-    for _ in range(8):
-        _byte = (_byte >> 1) ^ (POLYNOMIAL if _byte & 1 else 0)
-    TABLE.append(_byte)
-TYPES = {1: "SCHEMA", 2: "DATA", 3: "REJECT", 4: "LINK", 5: "ANCHOR", 6: "END", 7: "SLICE"}
-SECOND = 1_000_000_000
-LINK = [("version", "H"), ("flags", "H"), ("epoch", "I"), ("source", "16s"), ("record", "16s"),
-        ("number", "Q"), ("previous", "32s"), ("frame_root", "32s"), ("history_root", "32s"),
-        ("window_start_ns", "q"), ("window_end_ns", "q"), ("samples", "Q"), ("rate", "Q"),
-        ("wall_ns", "q"), ("monotonic_ns", "Q"), ("boot_id", "16s"), ("network", "I"),
-        ("height", "I"), ("block_hash", "32s"), ("key", "32s"), ("next_key_hash", "32s")]
-
-
-def sha256(*parts):
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
-
-
-def frame(kind, flags, source, sequence, start, end, body):
-    header = b"\xf4TwF" + struct.pack("<HHII", kind, flags, len(body), crc32c(body))
-    header += source + struct.pack("<QqqI", sequence, start, end, 0)
-    return header + struct.pack("<I", crc32c(header)) + body
-
-
-def leaf(kind, payload):
-    return struct.pack("<HHII", kind, 0, len(payload), crc32c(payload)) + payload
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import twin_format
+from twin_format import SECOND, frame, frame_root, leaf, parse_link, sha256, source_id, tree
 
 
 def data_frame(source, number, content, size):
@@ -74,10 +44,10 @@ def schema_frame(name, source):
 
 def make(given):
     out = sys.stdout.buffer
-    out.write(b"\x89TW\x01\r\n\x1a\n")
+    out.write(twin_format.PREAMBLE)
     frames = []
     names = given.source or ["engine-1"]
-    ids = [(name, sha256(name.encode())[:16]) for name in names]
+    ids = [(name, source_id(name)) for name in names]
 
     def put(one):
         frames.append(len(one))
@@ -93,53 +63,14 @@ def make(given):
     if given.critical:
         put(frame(0x4321, 1, ids[0][1], 0, 0, 0, b"?"))
     if not given.no_end:
-        out.write(frame(6, 1, bytes(16), 0, 0, 0, struct.pack("<QQ", len(frames), sum(frames))))
+        out.write(twin_format.end_frame(len(frames), sum(frames)))
     out.flush()
 
 
 def read(path):
-    data = open(path, "rb").read()
-    at = 0
-    while at < len(data):
-        if data[at:at + 8] == b"\x89TW\x01\r\n\x1a\n":
-            at += 8
-            continue
-        if len(data) - at < 64:
-            return
-        assert data[at:at + 4] == b"\xf4TwF", at
-        kind, _, size, crc = struct.unpack_from("<HHII", data, at + 4)
-        sequence, = struct.unpack_from("<Q", data, at + 32)
-        body = data[at + 64:at + 64 + size]
-        if len(body) < size:
-            return
-        assert crc32c(body) == crc, at
-        yield kind, data[at + 16:at + 32], sequence, body, data[at:at + 64 + size]
-        at += 64 + size
-
-
-def parse_link(body):
-    values = struct.unpack("<" + "".join(kind for _, kind in LINK), body[:312])
-    return dict(zip((name for name, _ in LINK), values))
-
-
-def tree(hashes):
-    if len(hashes) == 1:
-        return hashes[0]
-    split = 1
-    while split * 2 < len(hashes):
-        split *= 2
-    return sha256(b"\x01", tree(hashes[:split]), tree(hashes[split:]))
-
-
-def frame_root(body):
-    seed, at, hashes = body[:32], 32, []
-    while at < len(body):
-        size, = struct.unpack_from("<I", body, at + 4)
-        message = b"twinchain leaf salt 1" + struct.pack("<I", len(hashes))
-        salt = hmac.new(seed, message, hashlib.sha256).digest()
-        hashes.append(sha256(b"\x00", salt, body[at:at + 12 + size]))
-        at += 12 + size
-    return tree(hashes)
+    """KIND, SOURCE, SEQUENCE, BODY and the whole of each frame."""
+    for one in twin_format.read_frames(open(path, "rb").read()):
+        yield one.kind, one.source, one.sequence, one.body, one.encode()
 
 
 def check(path):
@@ -189,7 +120,7 @@ def main():
         make(options.parse_args(sys.argv[2:]))
     elif command == "list":
         for kind, source, sequence, _, whole in read(sys.argv[2]):
-            name = TYPES.get(kind, hex(kind))
+            name = twin_format.TYPES.get(kind, hex(kind))
             print(name, sequence, source.hex()[:8], hashlib.sha256(whole).hexdigest()[:16])
     elif command == "check":
         check(sys.argv[2])
