@@ -107,6 +107,10 @@ Status check_by_type(CheckedFrame& frame) {
     case FrameType::anchor:
     case FrameType::end:
     case FrameType::evidence:
+    case FrameType::network:
+    case FrameType::snapshot:
+    case FrameType::skeleton:
+    case FrameType::block:
       break;
   }
   return {};

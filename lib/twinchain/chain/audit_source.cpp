@@ -94,6 +94,10 @@ void SourceAudit::take_by_type(CheckedFrame& frame) {
       return frame.cosignature ? take_cosignature(frame) : void();
     case FrameType::end:
     case FrameType::evidence:
+    case FrameType::network:
+    case FrameType::snapshot:
+    case FrameType::skeleton:
+    case FrameType::block:
       break;
   }
 }

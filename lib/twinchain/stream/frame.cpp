@@ -92,6 +92,14 @@ std::string frame_type_name(FrameType type) {
       return "COSIGNATURE";
     case FrameType::evidence:
       return "EVIDENCE";
+    case FrameType::network:
+      return "NETWORK";
+    case FrameType::snapshot:
+      return "SNAPSHOT";
+    case FrameType::skeleton:
+      return "SKELETON";
+    case FrameType::block:
+      return "BLOCK";
   }
   std::array<std::uint8_t, 2> raw{};
   store_le(raw.data(), static_cast<std::uint16_t>(type));

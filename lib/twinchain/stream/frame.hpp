@@ -30,6 +30,10 @@ enum class FrameType : std::uint16_t {
   slice = 7,        ///< a DATA frame of which only some channels are shown (chain)
   cosignature = 8,  ///< a further party's signature of a link (chain)
   evidence = 9,     ///< proofs for the SLICE frames after it (chain)
+  network = 10,     ///< the parameters of a network (net)
+  snapshot = 11,    ///< a part of an M-node's list of valid transactions (net)
+  skeleton = 12,    ///< a block without its transactions (net)
+  block = 13,       ///< a part of a block (net)
 };
 
 inline constexpr std::uint16_t flag_critical = 1;
@@ -73,6 +77,7 @@ Hash256 frame_digest(const FrameHeader& header, ByteView body);
 
 /// "DATA", "LINK", ... or "type 0x1234".
 std::string frame_type_name(FrameType type);
+/// Whether it is one of a record's. Frames of the network are no part of what a record proves.
 bool is_known_frame_type(FrameType type);
 
 /// END's body: u64 number of frames before it since the preamble, then u64 number of their bytes
