@@ -47,6 +47,7 @@ class ChainState {
   [[nodiscard]] const HeaderNode& tip() const { return *tip_; }
   [[nodiscard]] const HeaderTree& headers() const { return tree_; }
   [[nodiscard]] LocalPool& pool() { return pool_; }
+  [[nodiscard]] const storage::CoinDatabase& coins() const { return parts_.coins; }
   /// Where the next block goes.
   [[nodiscard]] SpendContext next_context() const;
   /// Of the next block: bits, and the earliest time that the rules allow.

@@ -42,6 +42,7 @@ struct PoolLimits {
 struct PoolEntry {
   TransactionPtr transaction;
   std::int64_t fee_sat = 0;
+  std::uint64_t signature_operations = 0;
   std::int64_t time_s = 0;     ///< of admission
   std::uint64_t sequence = 0;  ///< order of admission: parents before children
   std::uint32_t chain = 1;     ///< transactions of the longest chain in the pool that ends here
@@ -95,6 +96,11 @@ class LocalPool final : public TransactionPool {
   [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
   /// Transactions whose scripts were run, since the start.
   [[nodiscard]] std::uint64_t transactions_verified() const { return verified_; }
+  /// All entries, in no particular order. `call` must not change the pool.
+  template <class Call>
+  void visit(Call call) const {
+    for (const auto& [txid, entry] : entries_) call(entry);
+  }
   /// All entries by ascending txid, as blocks and snapshots have them. They share what they hold.
   [[nodiscard]] std::vector<PoolEntry> ascending() const;
 

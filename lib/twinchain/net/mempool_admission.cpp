@@ -158,7 +158,11 @@ void LocalPool::take(Candidate& candidate, const std::vector<Candidate>& batch) 
       return;
     }
   }
-  PoolEntry entry{candidate.transaction, candidate.cost.fee_sat, now_s_, 0,
+  PoolEntry entry{candidate.transaction,
+                  candidate.cost.fee_sat,
+                  candidate.cost.signature_operations,
+                  now_s_,
+                  0,
                   candidate.spends_pool ? chain_of(transaction) : 1};
   if (entry.chain > limits_.max_chain) {
     admission.verdict = Verdict::refused("too-long-mempool-chain");
