@@ -62,13 +62,15 @@ Result<std::unique_ptr<NodeStorage>> NodeStorage::open(
     note_dropped(note, "blocks", dropped_bytes);
   }
   node->blocks_ = std::move(blocks);
+  dropped_bytes = 0;
   node->tree_ = std::make_unique<HeaderTree>(parameters, options.headers);
   auto log = HeaderLog::open(fs, folder + "/headers", *node->tree_, &dropped_bytes);
   if (!log) return pass(log);
   node->header_log_ = std::move(*log);
   note_dropped(note, "headers", dropped_bytes);
-  auto coins = storage::CoinDatabase::open(folder + "/coins", genesis_hash(parameters),
-                                           genesis_coins(parameters), options.coins);
+  auto coins = storage::CoinDatabase::open(
+      options.coins_folder.empty() ? folder + "/coins" : options.coins_folder,
+      genesis_hash(parameters), genesis_coins(parameters), options.coins);
   if (!coins) return pass(coins);
   node->coins_ = std::move(*coins);
   node->pool_ = std::make_unique<LocalPool>(parameters, *node->coins_, workers, options.pool);

@@ -20,6 +20,8 @@ namespace twinchain::net {
 struct NodeStorageOptions {
   PoolLimits pool;
   storage::CoinDatabaseOptions coins;
+  /// Of the disk, when `fs` is not; empty: FOLDER/coins.
+  std::string coins_folder;
   HeaderTreeLimits headers;
 };
 
