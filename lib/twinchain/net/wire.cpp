@@ -288,7 +288,7 @@ std::unexpected<Error> bad_wire(std::string_view name, const std::string& what) 
 
 // The magic is written as it is read by people, the byte first that stands first; all else is
 // little-endian.
-std::array<std::uint8_t, 4> magic_bytes(std::uint32_t magic) {
+std::array<std::uint8_t, 4> wire_magic_bytes(std::uint32_t magic) {
   return {static_cast<std::uint8_t>(magic >> 24), static_cast<std::uint8_t>(magic >> 16),
           static_cast<std::uint8_t>(magic >> 8), static_cast<std::uint8_t>(magic)};
 }
@@ -297,7 +297,7 @@ std::array<std::uint8_t, 4> magic_bytes(std::uint32_t magic) {
 
 Bytes encode_message(std::uint32_t magic, const Message& message) {
   Bytes out;
-  append(out, magic_bytes(magic));
+  append(out, wire_magic_bytes(magic));
   append_le(out, message_type(message));
   append_le(out, std::uint16_t{0});
   append_le(out, std::uint32_t{0});
@@ -317,7 +317,8 @@ Result<WireHeader> parse_wire_header(std::uint32_t magic, ByteView bytes,
   constexpr std::string_view name = "message";
   if (bytes.size() != wire_header_size) return bad_wire(name, "the header is cut off");
   if (const auto magic_there = wire_header_magic(bytes); magic_there != magic) {
-    return bad_wire(name, "of another network, with magic " + to_hex(magic_bytes(magic_there)));
+    return bad_wire(name,
+                    "of another network, with magic " + to_hex(wire_magic_bytes(magic_there)));
   }
   const WireHeader header{load_le<std::uint16_t>(&bytes[4]), load_le<std::uint32_t>(&bytes[8])};
   const WireType* type = find_wire_type(header.type);
