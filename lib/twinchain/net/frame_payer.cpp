@@ -1,7 +1,6 @@
 #include "twinchain/net/frame_payer.hpp"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
@@ -64,11 +63,7 @@ Status FramePayer::take(const FrameHeader& header, ByteView body, std::int64_t n
                 "record with shorter windows");
   }
   const Id128 id = frame_id(whole);
-  const bool in_hand = std::ranges::find(gathered_.ids, id) != gathered_.ids.end() ||
-                       std::ranges::any_of(ready_, [&](const Batch& batch) {
-                         return std::ranges::find(batch.ids, id) != batch.ids.end();
-                       });
-  if (in_hand || state_.knows(id)) {
+  if (in_hand_.contains(id) || state_.knows(id)) {
     ++counts_.duplicates;
     return {};
   }
@@ -77,6 +72,7 @@ Status FramePayer::take(const FrameHeader& header, ByteView body, std::int64_t n
   if (gathered_.frames.empty()) gathered_since_ns_ = now_ns;
   gathered_.frames.push_back(std::move(whole));
   gathered_.ids.push_back(id);
+  in_hand_.insert(id);
   gathered_.size_bytes += cost;
   ++counts_.frames;
   if (options_.each || gathered_.size_bytes >= batch_bytes) flush();
@@ -100,6 +96,7 @@ void FramePayer::connected(std::int64_t now_ns) {
   disconnected();
   connected_ = true;
   wait_until_ns_ = 0;
+  attempts_ = 0;
   coins_again_ns_ = 0;
   begin_search(true, now_ns);
 }
@@ -172,6 +169,7 @@ Status FramePayer::make_payments(std::int64_t now_ns) {
     if (!made) return pass(made);
     if (!*made) return {};
     ready_bytes_ -= batch.size_bytes;
+    for (const Id128& id : batch.ids) in_hand_.erase(id);
     ready_.pop_front();
   }
   return {};
@@ -225,7 +223,6 @@ void FramePayer::want_coins(std::int64_t now_ns) {
 /// The newest change first, so that the chain of payments goes on, then the largest coins.
 Status FramePayer::take_coins(const Coins& coins, std::int64_t now_ns) {
   coins_asked_ = false;
-  coins_again_ns_ = now_ns + coins_again_after_ns;
   if (!coins_needed_) return {};
   std::unordered_set<bitcoin::OutPoint, OutPointHasher> ours;
   for (const Payment& payment : state_.payments()) {
@@ -252,7 +249,10 @@ Status FramePayer::take_coins(const Coins& coins, std::int64_t now_ns) {
   funding_.clear();
   if (keep) funding_.push_back(*tip);
   std::int64_t sum_sat = keep ? tip->value_sat : 0;
-  const std::int64_t wanted_sat = before_sat + missing_sat_;
+  // More inputs cost a fee, too.
+  const std::int64_t rate_sat = std::max(options_.rate_sat, parameters_.min_fee_rate_sat);
+  const std::int64_t wanted_sat =
+      before_sat + missing_sat_ + fee_sat(rate_sat, payment_overhead_bytes);
   for (const PayerCoin& coin : offered) {
     if (funding_.size() >= max_payment_inputs || (!funding_.empty() && sum_sat >= wanted_sat)) {
       break;
@@ -270,6 +270,7 @@ Status FramePayer::take_coins(const Coins& coins, std::int64_t now_ns) {
                           decimal(std::max<std::int64_t>(wanted_sat - sum_sat, 1)) +
                           " satoshi are missing, waiting for more",
                       now_ns);
+    coins_again_ns_ = now_ns + coins_again_after_ns;
     return {};
   }
   coins_needed_ = false;
@@ -372,7 +373,7 @@ Status FramePayer::receive(const Message& message, std::int64_t now_ns) {
   } else if (const auto* coins = std::get_if<Coins>(&message)) {
     if (coins_asked_) return take_coins(*coins, now_ns);
   } else if (const auto* found = std::get_if<FoundTransaction>(&message)) {
-    return take_found(*found, now_ns);
+    return take_found(*found);
   }
   return {};
 }
@@ -404,6 +405,13 @@ Status FramePayer::take_refusal(std::size_t payment, const TransactionVerdict& v
   const bool waits_for_parent =
       verdict.outcome == Outcome::incomplete || verdict.reason == "bad-txns-inputs-missingorspent";
   if (waits_for_parent) {
+    // The first time it is most often one that the node has lost, and helped at once.
+    if (attempts_ > 0) {
+      warn_now_and_then(what + ", trying again", now_ns);
+      wait(now_ns);
+    } else {
+      attempts_ = 1;
+    }
     ++round_;
     begin_search(true, now_ns);
     return {};
@@ -425,112 +433,6 @@ Status FramePayer::take_refusal(std::size_t payment, const TransactionVerdict& v
   resend_from(payment);
   wait(now_ns);
   return {};
-}
-
-// --- Looking for payments
-
-void FramePayer::begin_search(bool resend, std::int64_t now_ns) {
-  look_again_ns_ = now_ns + options_.look_every_ns;
-  // Only those that were sent can be there, but for a new link.
-  std::size_t count = state_.payments().size();
-  if (!resend) {
-    const auto first_open = std::ranges::find(accepted_, false);
-    count = static_cast<std::size_t>(first_open - accepted_.begin());
-  }
-  if (count == 0) {
-    if (resend) next_to_send_ = 0;
-    return;
-  }
-  search_ = Search{};
-  search_->wanted = Place::pool;
-  search_->high = count;
-  search_->asked = count - 1;  // most often all of them are known
-  search_->resend = resend;
-  search_asked_ = false;
-}
-
-Status FramePayer::take_found(const FoundTransaction& found, std::int64_t now_ns) {
-  if (coin_question_ && coin_question_asked_ && found.txid == coin_question_->left.back()) {
-    return answer_coin_question(found);
-  }
-  if (!search_ || !search_asked_ || found.txid != state_.payments()[search_->asked].txid) return {};
-  Place place = Place::unknown;
-  if (found.place == FoundTransaction::Place::pool) place = Place::pool;
-  if (found.place == FoundTransaction::Place::block) {
-    const std::uint64_t top = std::uint64_t{found.height} + options_.depth;
-    place = top <= std::uint64_t{found.tip_height} + 1 ? Place::deep : Place::block;
-  }
-  search_asked_ = false;
-  return advance_search(place, found, now_ns);
-}
-
-Status FramePayer::advance_search(Place place, const FoundTransaction& found, std::int64_t now_ns) {
-  Search& search = *search_;
-  if (place >= search.wanted) {
-    search.low = search.asked + 1;
-    if (search.wanted == Place::deep) search.height = found.height;
-  } else {
-    search.high = search.asked;
-  }
-  if (search.low == search.high && search.wanted == Place::pool) {
-    search.known = search.low;
-    search.wanted = Place::deep;
-    search.low = 0;
-    search.high = search.known;
-    search.asked = search.high - 1;
-    if (search.high > 0) return {};
-  }
-  if (search.low == search.high) return finish_search(now_ns);
-  search.asked = search.low + (search.high - search.low) / 2;
-  return {};
-}
-
-Status FramePayer::finish_search(std::int64_t now_ns) {
-  const Search search = *search_;
-  search_.reset();
-  const std::size_t deep = search.low;
-  for (std::size_t i = 0; i < search.known; ++i) set_accepted(i, true);
-  std::size_t known = search.known;
-  const bool lost = known < state_.payments().size() && (search.resend || accepted_[known]);
-  if (lost) {
-    const bool stuck = search.resend && attempts_ > 0 && next_to_send_ > known;
-    resend_from(known);
-    if (stuck && attempts_ >= patience_refusals) {
-      coin_question_.emplace();
-      coin_question_->payment = known;
-      for (const bitcoin::OutPoint& input : state_.payments()[known].inputs) {
-        if (const auto parent = position_of(input.txid); !parent) {
-          coin_question_->left.push_back(input.txid);
-        }
-      }
-      coin_question_asked_ = false;
-      if (coin_question_->left.empty()) coin_question_.reset();
-    }
-    if (stuck) wait(now_ns);
-    if (search.resend && !stuck) attempts_ = std::max(attempts_, 1);
-  } else if (search.resend) {
-    next_to_send_ = std::max(next_to_send_, known);
-  }
-  if (deep == 0) return {};
-  accepted_.erase(accepted_.begin(), accepted_.begin() + static_cast<std::ptrdiff_t>(deep));
-  next_to_send_ -= std::min(next_to_send_, deep);
-  if (coin_question_) coin_question_->payment -= deep;
-  counts_.buried += deep;
-  return state_.bury(deep, search.height);
-}
-
-Status FramePayer::answer_coin_question(const FoundTransaction& found) {
-  coin_question_asked_ = false;
-  if (found.place == FoundTransaction::Place::unknown) {
-    coin_question_.reset();  // the node is behind, or its pool was lost: later
-    return {};
-  }
-  coin_question_->left.pop_back();
-  if (!coin_question_->left.empty()) return {};
-  const std::size_t payment = coin_question_->payment;
-  warn_("somebody else has spent a coin of " + shown(state_.payments()[payment].txid) +
-        ": its frames go into another one");
-  return abandon_from(payment);
 }
 
 }  // namespace twinchain::net

@@ -27,6 +27,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "twinchain/net/payer_state.hpp"
@@ -105,6 +106,7 @@ class FramePayer {
     std::size_t low = 0;
     std::size_t high = 0;
     std::size_t asked = 0;
+    std::size_t count = 0;     ///< of payments that are looked for
     std::size_t known = 0;     ///< of the search before: so many are somewhere
     std::uint32_t height = 0;  ///< of the newest deep one
     bool resend = false;
@@ -124,9 +126,11 @@ class FramePayer {
   Status take_coins(const Coins& coins, std::int64_t now_ns);
   Status take_verdict(const TransactionVerdict& verdict, std::int64_t now_ns);
   Status take_refusal(std::size_t payment, const TransactionVerdict& verdict, std::int64_t now_ns);
-  Status take_found(const FoundTransaction& found, std::int64_t now_ns);
-  Status advance_search(Place place, const FoundTransaction& found, std::int64_t now_ns);
-  Status finish_search(std::int64_t now_ns);
+  Status take_found(const FoundTransaction& found);
+  Status advance_search(Place place, const FoundTransaction& found);
+  Status finish_search();
+  Status doubt_coins_of(std::size_t payment);
+  Status give_up_coins_of(std::size_t payment);
   Status answer_coin_question(const FoundTransaction& found);
   void begin_search(bool resend, std::int64_t now_ns);
   void resend_from(std::size_t payment);
@@ -148,6 +152,7 @@ class FramePayer {
   Batch gathered_;
   std::int64_t gathered_since_ns_ = 0;
   std::deque<Batch> ready_;
+  std::unordered_set<Id128, FrameIdHasher> in_hand_;  ///< gathered or ready
   std::uint64_t ready_bytes_ = 0;
 
   std::vector<PayerCoin> funding_;  ///< what the next payment spends; empty: the node is asked

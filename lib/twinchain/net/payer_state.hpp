@@ -47,6 +47,12 @@ class FrameIdSet {
   std::size_t size_ = 0;
 };
 
+struct FrameIdHasher {
+  std::size_t operator()(const Id128& id) const {
+    return static_cast<std::size_t>(load_le<std::uint64_t>(id.data()));
+  }
+};
+
 struct Payment {
   Hash256 txid{};
   std::vector<bitcoin::OutPoint> inputs;
