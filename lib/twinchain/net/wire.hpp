@@ -1,8 +1,11 @@
 // The messages of the network's wire protocol. Floor 6. Specified in twin-network(5).
 //
-// A link carries messages, each behind a header of 12 bytes, little-endian:
+// A link carries messages, each behind a header of 12 bytes:
 //
-//   0 magic u32 (the network's)  4 type u16  6 reserved u16, zero  8 body size u32
+//   0 magic (the network's)  4 type u16  6 reserved u16, zero  8 body size u32
+//
+// The magic is in the order in which people write it (the upper byte of a ChainParameters::magic is
+// the first on the wire); all other numbers are little-endian.
 //
 // The link itself (TLS 1.3, node_link.hpp) authenticates and orders the bytes, so there is no
 // checksum. Before a peer has said hello, bodies are limited to max_hello_body_bytes. Every list
@@ -32,8 +35,13 @@ inline constexpr std::size_t max_wire_locator = 101;
 inline constexpr std::size_t max_wire_peers = 256;
 inline constexpr std::size_t max_wire_coins = 1'000;
 inline constexpr std::size_t max_wire_branch = 32;
+inline constexpr std::size_t max_wire_agent_bytes = 64;
+inline constexpr std::size_t max_wire_address_bytes = 64;
+inline constexpr std::size_t max_wire_reason_bytes = 200;
+inline constexpr std::size_t max_wire_status_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t block_part_bytes = std::size_t{4} << 20;
-/// Several transactions in one message are at most so large together, one alone may be larger.
+/// Several transactions in one message are at most so large together, one alone may be larger; and
+/// they are at most max_wire_txids. None is empty.
 inline constexpr std::size_t transactions_message_bytes = std::size_t{4} << 20;
 
 enum class NodeRole : std::uint8_t {
@@ -52,7 +60,7 @@ struct Hello {
   Hash256 genesis{};              ///< zeros from a user who does not know the network yet
   std::uint32_t height = 0;
   Hash256 tip{};
-  std::string agent;  ///< program and version, up to 64 printable characters
+  std::string agent;  ///< program and version, up to 64 printable characters of ASCII
   bool operator==(const Hello&) const = default;
 };
 struct Ping {
@@ -80,7 +88,7 @@ struct Submit {
 struct TransactionVerdict {
   Hash256 txid{};
   Outcome outcome = Outcome::accepted;
-  std::string reason;  ///< up to 200 bytes
+  std::string reason;  ///< up to 200 printable characters of ASCII
   bool operator==(const TransactionVerdict&) const = default;
 };
 struct Verdicts {
@@ -194,7 +202,7 @@ struct SnapshotDelta {
 struct GetParameters {
   bool operator==(const GetParameters&) const = default;
 };
-/// The network's file.
+/// The network's file, as format_parameters() writes it.
 struct ParametersText {
   std::string text;
   bool operator==(const ParametersText&) const = default;
@@ -202,7 +210,7 @@ struct ParametersText {
 struct GetStatus {
   bool operator==(const GetStatus&) const = default;
 };
-/// JSON, see mnode(1).
+/// JSON, see mnode(1), in ASCII.
 struct StatusText {
   std::string json;
   bool operator==(const StatusText&) const = default;
@@ -260,8 +268,14 @@ struct WireHeader {
   std::uint16_t type = 0;
   std::uint32_t body_size = 0;
 };
-/// Header and body. Requires what parse_message() checks.
+/// Header and body. Requires what parse_message() checks: the bounds above, texts of printable
+/// ASCII (of lines, where it is the parameters or the status). There is one encoding only of a
+/// message: the fields of FoundTransaction that belong to a block are left out when it is not in
+/// one.
 Bytes encode_message(std::uint32_t magic, const Message& message);
+/// The magic that the first 4 bytes of a header state: who does not know the network learns it from
+/// the node's hello.
+std::uint32_t wire_header_magic(ByteView bytes);
 /// Errors (ExitCode::malformed) start with "message: ". `bytes` has wire_header_size bytes.
 /// Refuses another network's magic, unknown types, and sizes over max_body_bytes or over what the
 /// type allows.
