@@ -57,11 +57,13 @@ std::int64_t fee_sat(std::int64_t rate_sat, std::size_t size_bytes) {
 
 std::optional<TransactionPtr> make_data_transaction(
     const ChainParameters& parameters, const EcdsaSecretKey& key, std::span<const PayerCoin> coins,
-    std::span<const Bytes> frames, std::int64_t rate_sat, std::int64_t* missing_sat) {
+    std::span<const Bytes> frames, std::int64_t rate_sat, std::uint32_t chain_time_s,
+    std::int64_t* missing_sat) {
   const EcdsaPublicKey public_key = key.public_key();
   const Bytes script = pay_to_key_hash_script(public_key);
   bitcoin::Transaction tx;
   tx.version = 2;
+  tx.lock_time = chain_time_s;
   std::int64_t in_sat = 0;
   for (const PayerCoin& coin : coins) {
     tx.inputs.push_back({coin.outpoint, {}, 0xffffffff, {}});

@@ -4,11 +4,15 @@
 //               begins a chain; more inputs when that is not enough for the fee. All pay to the
 //               hash of the payer's key, SIGHASH_ALL.
 //   output 0    the change, to the same key: what the next transaction's input 0 spends
+//   lock time   when the chain of payments began, in seconds; without effect, because all inputs
+//               are final
 //   output 1..  OP_FALSE OP_RETURN <tag> <frame>, value 0: one whole frame each (header of 64 bytes
 //               and body), in order
 //
 // The order of a block is by txid, and so says nothing; the chain of outputs 0 is what keeps the
-// frames of one payer in the order in which they were sent. All functions are thread-safe.
+// frames of one payer in the order in which they were sent. When a payer has to begin a new chain
+// (his coin is gone), its lock time is higher than that of the one before. All functions are
+// thread-safe.
 #pragma once
 
 #include <optional>
@@ -45,7 +49,8 @@ std::int64_t fee_sat(std::int64_t rate_sat, std::size_t size_bytes);
 /// they lack. Requires 1 to max_payment_inputs coins and frames that fit.
 std::optional<TransactionPtr> make_data_transaction(
     const ChainParameters& parameters, const EcdsaSecretKey& key, std::span<const PayerCoin> coins,
-    std::span<const Bytes> frames, std::int64_t rate_sat, std::int64_t* missing_sat = nullptr);
+    std::span<const Bytes> frames, std::int64_t rate_sat, std::uint32_t chain_time_s,
+    std::int64_t* missing_sat = nullptr);
 
 /// A frame in a transaction; views into it.
 struct CarriedFrame {

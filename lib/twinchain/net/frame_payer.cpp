@@ -34,7 +34,10 @@ FramePayer::FramePayer(const ChainParameters& parameters, const EcdsaSecretKey& 
       script_(pay_to_key_hash_script(key.public_key())),
       accepted_(state.payments().size(), false) {
   // After abandoning, the node says whether that coin is still there.
-  if (const auto tip = state_.tip(); tip && state_.abandoned().empty()) funding_ = {*tip};
+  if (const auto tip = state_.tip(); tip && state_.abandoned().empty()) {
+    funding_ = {*tip};
+    new_chain_ = false;
+  }
   for (const Payment& payment : state_.payments()) unaccepted_bytes_ += payment.size_bytes;
   unaccepted_ = state_.payments().size();
 }
@@ -197,8 +200,10 @@ Result<bool> FramePayer::pay(const std::vector<Bytes>& frames, const std::vector
   missing_sat_ = 1;
   std::optional<TransactionPtr> made;
   if (!funding_.empty()) {
-    made = make_data_transaction(parameters_, key_, funding_, frames, options_.rate_sat,
-                                 &missing_sat_);
+    const std::uint32_t before_s = state_.chain_time_s();
+    made = make_data_transaction(
+        parameters_, key_, funding_, frames, options_.rate_sat,
+        new_chain_ ? std::max(before_s + 1, options_.start_time_s) : before_s, &missing_sat_);
   }
   if (!made) {
     want_coins(now_ns);
@@ -209,6 +214,7 @@ Result<bool> FramePayer::pay(const std::vector<Bytes>& frames, const std::vector
   unaccepted_bytes_ += (*made)->size_bytes;
   ++unaccepted_;
   funding_ = {state_.payments().back().change()};
+  new_chain_ = false;
   coins_needed_ = false;
   ++counts_.payments;
   return true;
@@ -248,6 +254,7 @@ Status FramePayer::take_coins(const Coins& coins, std::int64_t now_ns) {
   for (const PayerCoin& coin : funding_) before_sat += coin.value_sat;
   funding_.clear();
   if (keep) funding_.push_back(*tip);
+  new_chain_ = !keep;
   std::int64_t sum_sat = keep ? tip->value_sat : 0;
   // More inputs cost a fee, too.
   const std::int64_t rate_sat = std::max(options_.rate_sat, parameters_.min_fee_rate_sat);

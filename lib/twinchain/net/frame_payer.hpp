@@ -43,6 +43,9 @@ struct PayerOptions {
   std::uint32_t depth = 6;    ///< blocks, from its own on, that make a payment safe
   std::uint64_t window_bytes = std::uint64_t{64} << 20;
   std::size_t window_payments = 1'000;
+  /// What the time is when the program starts, in seconds since 1970: for the lock time of a new
+  /// chain, so that it is later than any before although the state was lost.
+  std::uint32_t start_time_s = 0;
   std::int64_t look_every_ns = 60'000'000'000;
 };
 
@@ -156,6 +159,7 @@ class FramePayer {
   std::uint64_t ready_bytes_ = 0;
 
   std::vector<PayerCoin> funding_;  ///< what the next payment spends; empty: the node is asked
+  bool new_chain_ = true;           ///< `funding_` does not begin with the newest change
   bool coins_needed_ = false;
   bool coins_asked_ = false;
   std::int64_t coins_again_ns_ = 0;

@@ -38,39 +38,6 @@ std::vector<Id128> read_ids(ByteCursor& cursor, std::size_t count) {
 
 }  // namespace
 
-std::size_t FrameIdSet::slot_of(const Id128& id) const {
-  const std::size_t mask = slots_.size() - 1;
-  auto at = static_cast<std::size_t>(load_le<std::uint64_t>(id.data())) & mask;
-  while (slots_[at] != Id128{} && slots_[at] != id) at = (at + 1) & mask;
-  return at;
-}
-
-bool FrameIdSet::contains(const Id128& id) const {
-  return !slots_.empty() && slots_[slot_of(id)] == id;
-}
-
-bool FrameIdSet::insert(const Id128& id) {
-  if (contains(id)) return false;
-  if (size_ * 2 >= slots_.size()) {
-    std::vector<Id128> smaller = std::move(slots_);
-    slots_.assign(std::max<std::size_t>(64, smaller.size() * 2), Id128{});
-    for (const Id128& one : smaller) {
-      if (one != Id128{}) slots_[slot_of(one)] = one;
-    }
-  }
-  slots_[slot_of(id)] = id;
-  ++size_;
-  return true;
-}
-
-std::vector<Id128> FrameIdSet::all() const {
-  std::vector<Id128> ids;
-  ids.reserve(size_);
-  std::copy_if(slots_.begin(), slots_.end(), std::back_inserter(ids),
-               [](const Id128& id) { return id != Id128{}; });
-  return ids;
-}
-
 Result<std::unique_ptr<PayerState>> PayerState::open(Fs& fs, const std::string& folder,
                                                      const ChainParameters& parameters,
                                                      const EcdsaPublicKey& key,
@@ -182,7 +149,8 @@ Status PayerState::replay_payment(const record::SpoolRecord& record) {
   }
   payment.change_sat = transaction->tx.outputs[0].value_sat;
   payment.size_bytes = raw.size();
-  remember(payment.frames);
+  chain_time_s_ = std::max(chain_time_s_, transaction->tx.lock_time);
+  for (const Id128& id : payment.frames) frames_.insert(id);
   payments_.push_back(std::move(payment));
   return {};
 }
@@ -195,6 +163,7 @@ Status PayerState::replay_base(ByteView payload) {
   coin.outpoint.index = cursor.read_le<std::uint32_t>();
   coin.value_sat = cursor.read_le<std::int64_t>();
   const auto height = cursor.read_le<std::uint32_t>();
+  chain_time_s_ = cursor.read_le<std::uint32_t>();
   if (!cursor.at_end() || has_base > 1 || !bitcoin::is_money(coin.value_sat)) {
     return bad_record("base");
   }
@@ -210,20 +179,8 @@ Status PayerState::replay_frames(ByteView payload) {
     return bad_record("frames");
   }
   const std::vector<Id128> ids = read_ids(cursor, cursor.remaining() / sizeof(Id128));
-  FrameIdSet& into = generation == 0 ? frames_before_ : frames_;
-  for (const Id128& id : ids) into.insert(id);
+  frames_.restore(generation, ids);
   return {};
-}
-
-void PayerState::remember(const std::vector<Id128>& frames) {
-  for (const Id128& id : frames) {
-    if (knows(id)) continue;
-    if (frames_.size() >= options_.remembered_frames) {
-      frames_before_ = std::move(frames_);
-      frames_ = {};
-    }
-    frames_.insert(id);
-  }
 }
 
 void PayerState::forget_first(std::size_t payments, std::uint32_t height) {
@@ -260,11 +217,12 @@ Status PayerState::add(const NetTransaction& transaction, std::vector<Id128> fra
   }
   payment.change_sat = transaction.tx.outputs[change_output_index].value_sat;
   payment.size_bytes = raw.size();
+  chain_time_s_ = std::max(chain_time_s_, transaction.tx.lock_time);
   payment.offset = log_->size_bytes() + record::spool_record_head_size + head.size() + ids.size();
   const ByteView pieces[] = {head, ids, raw};
   TWINCHAIN_TRY(log_->append(record_payment, pieces));
   if (replaces) abandoned_.pop_front();
-  remember(frames);
+  for (const Id128& id : frames) frames_.insert(id);
   payment.frames = std::move(frames);
   payments_.push_back(std::move(payment));
   return {};
@@ -300,7 +258,7 @@ Result<Bytes> PayerState::read(const Payment& payment) {
 }
 
 Status PayerState::compact_if_worth_it() {
-  std::uint64_t useful = sizeof(Id128) * (frames_.size() + frames_before_.size());
+  std::uint64_t useful = sizeof(Id128) * frames_.size();
   for (const Payment& payment : payments_) useful += payment.size_bytes;
   for (const Payment& payment : abandoned_) useful += payment.size_bytes;
   const std::uint64_t size = log_->size_bytes();
@@ -337,11 +295,11 @@ Status PayerState::write_live(record::SpoolLog& log) {
   append_le(record, base.outpoint.index);
   append_le(record, base.value_sat);
   append_le(record, first_height_);
+  append_le(record, chain_time_s_);
   TWINCHAIN_TRY(put(record_base, record));
   for (const std::uint8_t generation : {std::uint8_t{0}, std::uint8_t{1}}) {
     record.assign(1, generation);
-    const FrameIdSet& set = generation == 0 ? frames_before_ : frames_;
-    for (const Id128& id : set.all()) append(record, id);
+    for (const Id128& id : frames_.generation(generation).all()) append(record, id);
     TWINCHAIN_TRY(put(record_frames, record));
   }
   // The abandoned ones came after those that stay: one record turns them into what they are.

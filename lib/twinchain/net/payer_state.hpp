@@ -8,7 +8,8 @@
 //     3 abandoned  payment u32: those from this one on (counted from the oldest that is kept) will
 //                  never be in the chain, because a coin that they need is gone
 //     4 base       when compacted: 1 if there is a change to go on with u8, txid, index u32,
-//                  satoshi i64, height u32
+//                  satoshi i64, height u32,
+//                  lock time u32
 //     5 frames     when compacted: generation u8 (0 the older), ids of 16 bytes each
 //   lock           held by the one process that uses the folder
 //
@@ -27,31 +28,10 @@
 #include <vector>
 
 #include "twinchain/net/data_transaction.hpp"
+#include "twinchain/net/remembered_frames.hpp"
 #include "twinchain/record/spool_log.hpp"
 
 namespace twinchain::net {
-
-/// Ids of 16 random bytes, in a table without deletion.
-class FrameIdSet {
- public:
-  /// False when it was there.
-  bool insert(const Id128& id);
-  [[nodiscard]] bool contains(const Id128& id) const;
-  [[nodiscard]] std::size_t size() const { return size_; }
-  /// All, in no order.
-  [[nodiscard]] std::vector<Id128> all() const;
-
- private:
-  [[nodiscard]] std::size_t slot_of(const Id128& id) const;
-  std::vector<Id128> slots_;  ///< zeros: free
-  std::size_t size_ = 0;
-};
-
-struct FrameIdHasher {
-  std::size_t operator()(const Id128& id) const {
-    return static_cast<std::size_t>(load_le<std::uint64_t>(id.data()));
-  }
-};
 
 struct Payment {
   Hash256 txid{};
@@ -88,11 +68,11 @@ class PayerState {
   [[nodiscard]] const std::deque<Payment>& abandoned() const { return abandoned_; }
   /// The change of the newest payment; nothing before the first one.
   [[nodiscard]] std::optional<PayerCoin> tip() const;
+  /// When the chain of the newest payment began; 0 before the first one.
+  [[nodiscard]] std::uint32_t chain_time_s() const { return chain_time_s_; }
   /// No payment that is kept is in a block below.
   [[nodiscard]] std::uint32_t first_height() const { return first_height_; }
-  [[nodiscard]] bool knows(const Id128& frame) const {
-    return frames_.contains(frame) || frames_before_.contains(frame);
-  }
+  [[nodiscard]] bool knows(const Id128& frame) const { return frames_.contains(frame); }
 
   /// Not durable before sync(). `replaces`: the oldest abandoned payment, whose frames it carries.
   Status add(const NetTransaction& transaction, std::vector<Id128> frames, bool replaces = false);
@@ -114,7 +94,8 @@ class PayerState {
         folder_(std::move(folder)),
         parameters_(parameters),
         key_(key),
-        options_(options) {}
+        options_(options),
+        frames_(options.remembered_frames) {}
   Status load();
   Status replay(const record::SpoolRecord& record);
   Status replay_owner(ByteView payload);
@@ -124,7 +105,6 @@ class PayerState {
   Status compact_if_worth_it();
   Status write_live(record::SpoolLog& log);
   Status write_payment(record::SpoolLog& log, Payment& payment);
-  void remember(const std::vector<Id128>& frames);
   void forget_first(std::size_t payments, std::uint32_t height);
   void move_to_abandoned(std::size_t from);
   [[nodiscard]] std::string log_path() const { return folder_ + "/payments.log"; }
@@ -142,8 +122,8 @@ class PayerState {
   std::deque<Payment> abandoned_;
   std::optional<PayerCoin> base_;  ///< the change of the newest payment that was buried
   std::uint32_t first_height_ = 0;
-  FrameIdSet frames_;
-  FrameIdSet frames_before_;
+  std::uint32_t chain_time_s_ = 0;
+  RememberedFrames frames_;
   std::uint64_t torn_bytes_ = 0;
 };
 
