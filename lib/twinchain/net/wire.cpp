@@ -19,7 +19,7 @@ constexpr std::size_t max_txids_size = 4 + max_wire_txids * 32;
 constexpr std::size_t max_part_txids_size = std::size_t{snapshot_part_count} * 32;
 constexpr std::size_t max_range_size =
     iblt::symbol_range_header_size + max_symbols_in_message * iblt::max_symbol_size;
-static_assert(max_transactions_size > 4 + max_wire_txids * 4 + transactions_message_bytes);
+static_assert(max_transactions_size > 4 + max_wire_transactions * 4 + transactions_message_bytes);
 
 template <class IO, class List>
 void wire_hashes(IO& io, List& hashes, std::size_t max_count) {
@@ -29,7 +29,7 @@ void wire_hashes(IO& io, List& hashes, std::size_t max_count) {
 template <class IO, class List>
 void wire_transactions(IO& io, List& transactions) {
   std::size_t size = 0;
-  io.list(transactions, max_wire_txids, 4 + 1, [&](auto& transaction) {
+  io.list(transactions, max_wire_transactions, 4 + 1, [&](auto& transaction) {
     io.byte_string(transaction, 1, largest_transaction_limit_bytes);
     size += transaction.size();
     io.check(transactions.size() == 1 || size <= transactions_message_bytes,
@@ -43,8 +43,7 @@ template <class T, class M>
 concept WireOf = std::same_as<std::remove_const_t<T>, M>;
 
 void wire_fields(auto& io, WireOf<Hello> auto& m) {
-  // Another version may have other fields.
-  io.number(m.version, wire_version, wire_version);
+  io.number(m.version);
   io.enumeration(m.role, NodeRole::storage);
   io.zero_byte();
   io.number(m.listen_port);

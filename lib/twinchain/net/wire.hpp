@@ -40,9 +40,12 @@ inline constexpr std::size_t max_wire_address_bytes = 64;
 inline constexpr std::size_t max_wire_reason_bytes = 200;
 inline constexpr std::size_t max_wire_status_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t block_part_bytes = std::size_t{4} << 20;
-/// Several transactions in one message are at most so large together, one alone may be larger; and
-/// they are at most max_wire_txids. None is empty.
+/// Several transactions in one message are at most so large together, one alone may be larger. None
+/// is empty.
 inline constexpr std::size_t transactions_message_bytes = std::size_t{4} << 20;
+/// More than so many bytes can be: a transaction has at least 60.
+inline constexpr std::size_t max_wire_transactions = 70'000;
+static_assert(max_wire_transactions * 60 > transactions_message_bytes);
 
 enum class NodeRole : std::uint8_t {
   user = 0,     ///< a tool: submits, asks; nothing is relayed to it
@@ -52,7 +55,8 @@ enum class NodeRole : std::uint8_t {
   storage = 4,  ///< keeps blocks for others
 };
 
-/// The first message of both sides.
+/// The first message of both sides. That of other versions has these fields as well, so that each
+/// side can say what it does not understand.
 struct Hello {
   std::uint16_t version = wire_version;
   NodeRole role = NodeRole::user;

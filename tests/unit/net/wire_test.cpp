@@ -8,6 +8,7 @@
 #include <set>
 
 #include "twinchain/base/hex.hpp"
+#include "twinchain/base/text.hpp"
 #include "twinchain/bitcoin/tx_check.hpp"
 #include "twinchain/net/chain_parameters.hpp"
 #include "twinchain/net/snapshot.hpp"
@@ -154,6 +155,13 @@ std::string header_refusal(std::size_t size) {
   return header_refusal(message_type(M{}), size);
 }
 
+std::string source_file(const std::string& name) {
+  const char* source = std::getenv("TWINCHAIN_SOURCE");
+  REQUIRE_MESSAGE(source != nullptr, "TWINCHAIN_SOURCE names the source folder, as tests/run does");
+  std::ifstream file(std::string(source) + "/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 // All bytes are the message: parsers of other modules see to what is in them.
 bool takes_any_bytes(const Message& message) {
   return std::holds_alternative<SnapshotPart>(message) ||
@@ -273,16 +281,15 @@ TEST_CASE("wire: the largest parts and changes of lists fit into their messages"
 
 TEST_CASE("wire: lists have their bounds, which are checked before there is a list") {
   const auto lists = [](std::size_t count) {
-    return std::vector<Message>{Announce{std::vector<Hash256>(count)},
-                                GetTransactions{std::vector<Hash256>(count)},
-                                NotFound{std::vector<Hash256>(count)},
-                                Verdicts{std::vector<TransactionVerdict>(count)},
-                                Submit{std::vector<Bytes>(count, Bytes(1))},
-                                GetByShortId{std::vector<std::uint64_t>(count)}};
+    return std::vector<Message>{
+        Announce{std::vector<Hash256>(count)}, GetTransactions{std::vector<Hash256>(count)},
+        NotFound{std::vector<Hash256>(count)}, Verdicts{std::vector<TransactionVerdict>(count)},
+        GetByShortId{std::vector<std::uint64_t>(count)}};
   };
   for (const Message& message : lists(max_wire_txids)) CHECK(refusal(message).empty());
   for (const Message& message : lists(max_wire_txids + 1)) CHECK_FALSE(refusal(message).empty());
-  CHECK(refusal(Submit{std::vector<Bytes>(max_wire_txids + 1, Bytes(1))}) ==
+  CHECK(refusal(Submit{std::vector<Bytes>(max_wire_transactions, Bytes(59))}).empty());
+  CHECK(refusal(Submit{std::vector<Bytes>(max_wire_transactions + 1, Bytes(1))}) ==
         "submit: byte 0: more than allowed");
   CHECK(refusal(Headers{std::vector<bitcoin::BlockHeader>(max_wire_headers)}).empty());
   CHECK_FALSE(refusal(Headers{std::vector<bitcoin::BlockHeader>(max_wire_headers + 1)}).empty());
@@ -331,7 +338,8 @@ TEST_CASE("wire: parts of blocks begin and end where parts do") {
 
 TEST_CASE("wire: values, flags and texts have one form") {
   const Hello hello{wire_version, NodeRole::full, 1, filled(1), 2, filled(3), "agent"};
-  CHECK(refusal_with(hello, 0, 2) == "hello: byte 0: a number out of its limits");
+  // Of another version: whoever reads it can say so.
+  CHECK(refusal_with(hello, 0, 2).empty());
   CHECK(refusal_with(hello, 2, 5) == "hello: byte 2: an unknown value");
   CHECK(refusal_with(hello, 3, 1) == "hello: byte 3: a reserved byte that is not zero");
   CHECK(refusal_with(hello, 74, 6) == "hello: byte 76: the message is cut off");
@@ -396,21 +404,46 @@ TEST_CASE("wire: where a transaction was found") {
 }
 
 TEST_CASE("wire: the hello in twin-network(5) is a hello") {
-  const char* source = std::getenv("TWINCHAIN_SOURCE");
-  REQUIRE_MESSAGE(source != nullptr, "TWINCHAIN_SOURCE names the source folder, as tests/run does");
-  std::ifstream file(std::string(source) + "/tests/golden/hello.v1.wire", std::ios::binary);
-  const std::vector<char> text((std::istreambuf_iterator<char>(file)), {});
-  const Bytes bytes(text.begin(), text.end());
+  const std::string text = source_file("tests/golden/hello.v1.wire");
+  const ByteView bytes = as_bytes(text);
   REQUIRE(bytes.size() > wire_header_size);
   const std::uint32_t magic = wire_header_magic(bytes);
   CHECK(magic == 0x7477696e);
-  const auto header = parse_wire_header(magic, ByteView(bytes).first(wire_header_size));
+  const auto header = parse_wire_header(magic, bytes.first(wire_header_size));
   REQUIRE(header);
   CHECK(message_name(header->type) == "hello");
   CHECK(header->body_size == bytes.size() - wire_header_size);
-  const auto message = parse_message(header->type, ByteView(bytes).subspan(wire_header_size));
+  const auto message = parse_message(header->type, bytes.subspan(wire_header_size));
   REQUIRE_MESSAGE(message, message.error().message);
   const Hello expected{1, NodeRole::full, 7001, filled(0), 1000, filled(0x20), "twinchain/0.1.0"};
   CHECK(*message == Message(expected));
-  CHECK(encode_message(magic, *message) == bytes);
+  CHECK(as_text(encode_message(magic, *message)) == text);
+}
+
+TEST_CASE("wire: types, names and largest bodies are those of twin-network(5)") {
+  const std::string page = source_file("man/twin-network.5");
+  const std::size_t begin = page.find(".Sh TYPES");
+  REQUIRE(begin != std::string::npos);
+  std::uint16_t type = 0;
+  for (const std::string_view line :
+       split(std::string_view(page).substr(begin, page.find(".El", begin) - begin), '\n')) {
+    if (!line.starts_with(".It ") || line.starts_with(".It Sy")) continue;
+    CAPTURE(line);
+    std::vector<std::string_view> columns;
+    for (std::string_view rest = line.substr(4);;) {
+      const std::size_t end = rest.find(" Ta");
+      columns.push_back(trim(rest.substr(0, end)));
+      if (end == std::string_view::npos) break;
+      rest.remove_prefix(end + 3);
+    }
+    ++type;
+    REQUIRE(columns.size() == 4);
+    CHECK(columns[0] == std::to_string(type));
+    CHECK(columns[1] == message_name(type));
+    const auto size = parse_decimal(columns[2]);
+    REQUIRE(size);
+    CHECK(header_refusal(type, *size) == "");
+    CHECK(header_refusal(type, *size + 1) != "");
+  }
+  CHECK(type == message_type_count);
 }
