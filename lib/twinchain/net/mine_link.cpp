@@ -30,9 +30,9 @@ class LinkMiner {
     std::chrono::milliseconds backoff = first_backoff;
     while (!finished_) {
       const auto began = std::chrono::steady_clock::now();
-      const Status ended = session();
+      Status ended = session();
       if (finished_ || stop_asked()) break;
-      if (!ended && !may_mend(ended.error())) return std::unexpected(ended.error());
+      if (!ended && !may_mend(ended.error())) return pass(ended);
       if (!ended) options_.warn(ended.error().message);
       // A link that held for long was a good one.
       if (std::chrono::steady_clock::now() - began > longest_backoff) backoff = first_backoff;
@@ -43,8 +43,10 @@ class LinkMiner {
   }
 
  private:
-  static bool may_mend(const Error& error) {
-    return error.code == ExitCode::peer || error.code == ExitCode::malformed;
+  // Another network, or options that cannot be used, stay what they are. A node that lies about its
+  // lists may be followed by an honest one at its address.
+  [[nodiscard]] bool may_mend(const Error& error) const {
+    return connected_ || error.code == ExitCode::peer || error.code == ExitCode::malformed;
   }
   [[nodiscard]] bool stop_asked() const {
     return options_.stop_fd >= 0 && wait_readable(options_.stop_fd, 0).value_or(true);
@@ -68,8 +70,10 @@ class LinkMiner {
     how.role = NodeRole::miner;
     how.key_file = options_.key_file;
     how.stop_fd = options_.stop_fd;
+    connected_ = false;
     auto client = NodeClient::connect(how);
     if (!client) return pass(client);
+    connected_ = true;
     if (!parameters_) parameters_ = (*client)->parameters();
     start_miner();
     options_.detail("connected to " + options_.address);
@@ -184,6 +188,7 @@ class LinkMiner {
   std::deque<MinedBlock> sent_;
   std::chrono::steady_clock::time_point sent_at_{};
   bool sent_all_ = false;
+  bool connected_ = false;  ///< in this session
   bool finished_ = false;
   std::mutex mutex_;  ///< of the next two
   std::deque<MinedBlock> unsent_;
