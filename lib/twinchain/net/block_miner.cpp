@@ -105,7 +105,7 @@ void BlockMiner::mine(const std::shared_ptr<const Snapshot>& list) {
   puzzle.now_s = wall_clock_s;
   if (!solve_puzzle(*block, puzzle)) return;
   const MinedBlock mined{block->height, bitcoin::block_hash(block->header),
-                         make_skeleton_sender(*block, options_.expected_extra)};
+                         make_skeleton_sender(*block, options_.expected_extra), list};
   {
     const std::lock_guard lock(mutex_);
     found_on_ = list->info.tip;

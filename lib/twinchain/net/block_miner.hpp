@@ -33,6 +33,7 @@ struct MinedBlock {
   std::uint32_t height = 0;
   Hash256 block{};
   std::shared_ptr<SkeletonSender> sender;
+  std::shared_ptr<const Snapshot> list;  ///< that it is made of
 };
 
 class BlockMiner {

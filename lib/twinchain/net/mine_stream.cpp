@@ -102,7 +102,11 @@ class StreamMiner {
     options_.detail("block " + std::to_string(mined.height) + ": " + to_hex_reversed(mined.block));
     const NetworkFrame frame = skeleton_frame(parameters_, mined.height, mined.sender->skeleton());
     const std::lock_guard lock(mutex_);
-    written_ = writer_.write(frame.header, frame.body);
+    // Behind a pipe nobody else has the list, and nobody can be asked for more symbols.
+    for (const NetworkFrame& part : snapshot_frames(parameters_, *mined.list)) {
+      if (written_) written_ = writer_.write(part.header, part.body);
+    }
+    if (written_) written_ = writer_.write(frame.header, frame.body);
     if (written_ && ++blocks_ != options_.count) return;
     enough_ = written_.has_value();
     miner_->stop();

@@ -32,7 +32,7 @@ while at < len(data):
     kind, size = struct.unpack_from("<H", data, at + 4)[0], struct.unpack_from("<I", data, at + 8)[0]
     body = data[at + 64:at + 64 + size]
     at += 64 + size
-    print({10: "NETWORK", 12: "SKELETON", 6: "END"}.get(kind, kind))
+    print({10: "NETWORK", 11: "SNAPSHOT", 12: "SKELETON", 6: "END"}.get(kind, kind))
     if kind == 12:
         header = body[4:84]
         work = hashlib.sha256(hashlib.sha256(header).digest()).digest()[::-1]
@@ -44,7 +44,7 @@ PYTHON
 expect_exit 0 mine-skeleton --threads 2 -o mined.twin <lists.twin
 expect_stderr 'mine-skeleton: note: no --pay: the blocks take neither subsidy nor fees'
 frames_of mined.twin >seen || fail "cannot read what was mined"
-printf 'NETWORK\nSKELETON\nwork %s True\nEND\n' "$(cat id)" >wanted
+printf 'NETWORK\nSNAPSHOT\nSKELETON\nwork %s True\nEND\n' "$(cat id)" >wanted
 expect_same wanted seen
 
 # Paid, pinned to the network's file, and an end after one block though the input goes on.
