@@ -197,6 +197,26 @@ TEST_CASE("send frames: over links that break, and back from a node, bit for bit
   }
 }
 
+TEST_CASE("send frames: a node that never answers is left for another one") {
+  class DeafLink final : public NodeLink {
+   public:
+    Status send(const Message&) override { return {}; }
+    Result<std::optional<Message>> receive(int) override { return std::optional<Message>(); }
+  };
+  Sending test(1);
+  int links = 0;
+  auto sent =
+      test.send(stream_of(stream_frames(0, 10)), [&]() -> Result<std::unique_ptr<NodeLink>> {
+        if (++links == 1) return std::make_unique<DeafLink>();
+        return std::make_unique<BrittleLink>(test.node, 1'000'000);
+      });
+  REQUIRE(sent);
+  CHECK(links == 2);
+  CHECK(test.payer->settled());
+  REQUIRE(test.warnings.size() == 1);
+  CHECK(test.warnings[0] == "the node does not answer");
+}
+
 TEST_CASE("send frames: waits until all is deep in the chain") {
   Sending test(1);
   test.options.wait = true;
