@@ -409,10 +409,11 @@ TEST_CASE("receiver: a foreign transaction with the 6-byte id of one that the re
     mempool.erase(mempool.begin() + twin);
     lacking = 1;
   }
-  SkeletonReceiver receiver(sender.skeleton(), mempool, {});
-  if (receiver.next() == Next::ask_symbols) receiver.give_up_rung();
+  // Symbols would tell them apart, so there may be fewer than the skeleton has.
+  SkeletonReceiver receiver(sender.skeleton(), mempool, {}, {.symbols = 5});
   const Run run = answer(receiver, sender, txids);
   CHECK(run.end == Next::complete);
+  CHECK(run.symbols == 0);
   CHECK(run.lists == 1);
   CHECK(run.transactions == lacking);
   CHECK(receiver.txids() == txids);
