@@ -76,7 +76,9 @@ std::optional<HostPort> split_host_port(std::string_view text) {
   } else if (host.find(':') != std::string_view::npos) {
     return std::nullopt;
   }
-  if (host.empty() || host.size() > max_host_bytes || host.find('\0') != std::string_view::npos) {
+  static constexpr std::string_view never_in_a_host("[]\0", 3);
+  if (host.empty() || host.size() > max_host_bytes ||
+      host.find_first_of(never_in_a_host) != std::string_view::npos) {
     return std::nullopt;
   }
   return HostPort{std::string(host), decimal(*number)};

@@ -40,7 +40,10 @@ Status MessageReader::advance(std::size_t size_bytes) {
   if (header_bytes_ < wire_header_size) return {};
   auto header =
       parse_wire_header(magic_, header_text_, first_ ? max_hello_body_bytes : max_wire_body_bytes);
-  if (!header) return pass(header);
+  if (!header) {
+    met_other_network_ = first_ && wire_header_magic(header_text_) != magic_;
+    return pass(header);
+  }
   header_ = *header;
   has_header_ = true;
   first_ = false;

@@ -28,6 +28,8 @@ class MessageReader {
   [[nodiscard]] bool complete() const { return has_header_ && body_bytes_ == header_.body_size; }
   /// Some of a message has come, but not all.
   [[nodiscard]] bool in_message() const { return header_bytes_ > 0 && !complete(); }
+  /// Of a failed advance(): the first message was of another network, which is no misdeed.
+  [[nodiscard]] bool met_other_network() const { return met_other_network_; }
   [[nodiscard]] std::uint16_t type() const { return header_.type; }
   [[nodiscard]] ByteView body() const { return ByteView(body_).first(body_bytes_); }
   void next();
@@ -42,6 +44,7 @@ class MessageReader {
   std::size_t header_bytes_ = 0;
   bool has_header_ = false;
   bool first_ = true;
+  bool met_other_network_ = false;
   WireHeader header_;
   Bytes body_;
   std::size_t body_bytes_ = 0;

@@ -222,7 +222,9 @@ bool NodeServer::Impl::read_more(const ServerLinkPtr& link, std::size_t& budget_
   budget_bytes -= std::min(budget_bytes, *count);
   if (link->message_since_ns == 0) link->message_since_ns = now_ns;
   const auto status = link->reader.advance(*count);
-  if (!status) drop(link, status.error().message, true, true);
+  if (!status) {
+    drop(link, status.error().message, true, !link->reader.met_other_network());
+  }
   return status.has_value();
 }
 
