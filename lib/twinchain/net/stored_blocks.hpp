@@ -16,7 +16,7 @@
 
 namespace twinchain::net {
 
-/// Not thread-safe.
+/// Belongs to the thread that opens it (LMDB's rule for transactions).
 class StoredBlocks {
  public:
   /// Where a block is: enough to read its parts without looking for them again.

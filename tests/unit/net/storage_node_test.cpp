@@ -36,7 +36,8 @@ TEST_CASE("storage node: a block that is pushed is confirmed and comes back, aft
   CHECK(test.host.dropped.empty());
 }
 
-TEST_CASE("storage node: what it has already it confirms at the first part, and leaves the others") {
+TEST_CASE(
+    "storage node: what it has already it confirms at the first part, and leaves the others") {
   StorageNodeForTests test;
   const RawBlock block = raw_block(test.parameters, 3, std::size_t{9} << 20);
   test.link(1);
@@ -328,7 +329,8 @@ TEST_CASE("storage node: who asks for more than it takes is dropped") {
   CHECK(test.host.dropped.size() == 1);
 }
 
-TEST_CASE("storage node: a block that is damaged on its disk is not given, and can be pushed again") {
+TEST_CASE(
+    "storage node: a block that is damaged on its disk is not given, and can be pushed again") {
   StorageNodeForTests test;
   const RawBlock block = raw_block(test.parameters, 3, std::size_t{9} << 20);
   test.link(1);
@@ -367,8 +369,8 @@ TEST_CASE("storage node: a block that was cut off by a crash is not shown, and p
   test.fs.reboot();
   test.restart();
   CHECK(test.blocks->count() == 0);
-  CHECK(test.notes == std::vector<std::string>{
-                          "1 blocks in the store lack a part and are not served"});
+  CHECK(test.notes ==
+        std::vector<std::string>{"1 blocks in the store lack a part and are not served"});
   // Another block of the height comes in between.
   test.link(2);
   test.push(2, second);
@@ -389,8 +391,8 @@ TEST_CASE("storage node: an error of its disk ends it") {
   test.link(1);
   test.fs.set_fault({.kind = FaultKind::error_for_good, .operation = 1, .error_number = ENOSPC});
   const Bytes bytes = encode_message(test.parameters.magic, parts_of(block)[0]);
-  auto status = test.node->received(1, message_type(BlockPart{}),
-                                    ByteView(bytes).subspan(wire_header_size));
+  auto status =
+      test.node->received(1, message_type(BlockPart{}), ByteView(bytes).subspan(wire_header_size));
   REQUIRE_FALSE(status);
   CHECK(status.error().code == ExitCode::system);
   CHECK(test.host.queues[1].empty());
