@@ -3,6 +3,7 @@
 #
 #   make            build/bin/*
 #   make demo       records this machine, seals, anchors, verifies, damages, recovers
+#   make network-demo  a network of nodes that holds a record, killed and cut, and healed
 #   make test       the whole test suite
 #   make bench      the figures, each beside its peer
 #   make check      everything that CI does
@@ -12,7 +13,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
 
-.PHONY: all demo test bench check install clean
+.PHONY: all demo network-demo test bench check install clean
 
 all:
 	@scripts/bootstrap build
@@ -21,6 +22,10 @@ all:
 
 demo: all
 	@BUILD=$(BUILD) scripts/demo
+
+network-demo: all
+	@scripts/bootstrap demo
+	@BUILD=$(BUILD) scripts/network-demo
 
 test:
 	@scripts/bootstrap test

@@ -181,8 +181,8 @@ Result<net::DaemonOptions> daemon_options(const Options& options) {
   daemon.folder = options.folder;
   daemon.listen = options.listen;
   daemon.metrics_listen = options.metrics;
-  daemon.threads = options.threads != 0 ? options.threads
-                                        : std::max(1U, std::thread::hardware_concurrency());
+  daemon.threads =
+      options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   daemon.stop_fd = cli::source_stop_fd();
   daemon.note = [](const std::string& line) { cli::note(line); };
   daemon.detail = [](const std::string& line) { cli::detail(line); };
@@ -214,7 +214,8 @@ Result<ExitCode> run_node(const Options& options) {
   auto daemon = net::NodeDaemon::open(std::move(*wanted));
   if (!daemon) return pass(daemon);
   std::string text;
-  for (const std::string& address : (*daemon)->addresses()) text += "listening on " + address + "\n";
+  for (const std::string& address : (*daemon)->addresses())
+    text += "listening on " + address + "\n";
   const std::string metrics = (*daemon)->metrics_address();
   if (!metrics.empty()) text += "figures on " + metrics + "\n";
   text += "node key " + to_hex((*daemon)->node_key()) + "\n";
@@ -390,7 +391,8 @@ void define_run(CLI::App& app, Options& options) {
 
 void define_questions(CLI::App& app, Options& options) {
   CLI::App* list = app.add_subcommand("list", "Write a node's list of valid transactions");
-  list->add_option("ADDRESS", options.address, "HOST:PORT or HOST:PORT#KEY of the node")->required();
+  list->add_option("ADDRESS", options.address, "HOST:PORT or HOST:PORT#KEY of the node")
+      ->required();
   list->add_flag("--follow", options.follow, "Go on with each newer list, until a signal comes");
   list->add_option("--network", options.network, "The node must be of this network")
       ->type_name("FILE");

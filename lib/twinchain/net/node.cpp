@@ -222,18 +222,26 @@ Status Node::dispatch(Peer& peer, Message&& message) {
     Status operator()(const NotFound& m) const { return self.relay_.take(from, m), Status(); }
     Status operator()(const GetHeaders& m) const { return self.blocks_.take(from, m); }
     Status operator()(const Headers& m) const { return self.blocks_.take(from, m); }
-    Status operator()(const GetBlock& m) const { return self.blocks_.take(from, m); }
+    Status operator()(const GetBlock& m) const {
+      return self.asked_about_block(), self.blocks_.take(from, m);
+    }
     Status operator()(BlockPart& m) const { return self.blocks_.take(from, std::move(m)); }
     Status operator()(const NoBlock& m) const {
       self.blocks_.take(from, m);
       return self.skeletons_.take(from, m);
     }
     Status operator()(Skeleton& m) const { return self.skeletons_.take(from, std::move(m)); }
-    Status operator()(const SymbolRequest& m) const { return self.skeletons_.take(from, m); }
+    Status operator()(const SymbolRequest& m) const {
+      return self.asked_about_block(), self.skeletons_.take(from, m);
+    }
     Status operator()(const Symbols& m) const { return self.skeletons_.take(from, m); }
-    Status operator()(const GetShortIds& m) const { return self.skeletons_.take(from, m); }
+    Status operator()(const GetShortIds& m) const {
+      return self.asked_about_block(), self.skeletons_.take(from, m);
+    }
     Status operator()(const ShortIdList& m) const { return self.skeletons_.take(from, m); }
-    Status operator()(const TransactionRequest& m) const { return self.skeletons_.take(from, m); }
+    Status operator()(const TransactionRequest& m) const {
+      return self.asked_about_block(), self.skeletons_.take(from, m);
+    }
     Status operator()(BlockTransactions& m) const {
       return self.skeletons_.take(from, std::move(m));
     }

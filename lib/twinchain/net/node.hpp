@@ -83,6 +83,8 @@ class Node {
   /// Takes a skeleton that did not come over a link (a pipe's).
   /// It waits here until the block before its own has come.
   Status take_skeleton(Skeleton skeleton);
+  /// When a peer last asked about a block; 0: never.
+  [[nodiscard]] std::int64_t last_block_question_ms() const { return last_block_question_ms_; }
   /// Skeletons of a pipe that wait, or whose transactions are being fetched.
   [[nodiscard]] std::size_t skeletons_waiting() const {
     return waiting_skeletons_.size() + skeletons_.in_progress();
@@ -98,6 +100,7 @@ class Node {
   Status answer(Peer& peer, const GetCoins& question);
   Status answer(Peer& peer, const FindTransaction& question);
   void answer_peers(const Peer& peer);
+  void asked_about_block() { last_block_question_ms_ = node_.now_ms(); }
   void learn(const Peer& peer, const Peers& message);
   bool may_ask(PeerId peer);
   void keep_links(std::int64_t now_ms);
@@ -126,6 +129,7 @@ class Node {
     std::int64_t until_ms = 0;
   };
   std::vector<WaitingSkeleton> waiting_skeletons_;
+  std::int64_t last_block_question_ms_ = 0;
   std::int64_t started_ms_ = 0;
 };
 
