@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <thread>
 
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/json_writer.hpp"
@@ -11,6 +13,8 @@
 #include "twinchain/chain/policy.hpp"
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
+#include "twinchain/net/node_daemon.hpp"
+#include "twinchain/net/storage_daemon.hpp"
 #include "twinchain/record/selection.hpp"
 #include "twinchain/storage/evidence.hpp"
 #include "twinchain/storage/fsck.hpp"
@@ -45,6 +49,12 @@ struct Options {
   std::string keep_size;
   bool force = false;
   bool dry_run = false;
+  std::vector<std::string> listen;
+  std::string network;
+  std::string node_key;
+  std::vector<std::string> allowed;
+  std::string metrics;
+  unsigned threads = std::max(1U, std::thread::hardware_concurrency());
 };
 
 void note(const std::string& message) {
@@ -105,13 +115,15 @@ Result<std::optional<std::int64_t>> time_option(const char* name, const std::str
 Result<FrameType> parse_type(const std::string& text) {
   std::string upper;
   for (const char c : text) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  for (std::uint16_t type = 1; type <= static_cast<std::uint16_t>(FrameType::evidence); ++type) {
+  for (std::uint16_t type = 1; type <= static_cast<std::uint16_t>(FrameType::block); ++type) {
     if (upper == frame_type_name(FrameType{type}) && FrameType{type} != FrameType::end) {
       return FrameType{type};
     }
   }
-  return fail(ExitCode::usage, "--type: no type of frame: " + escape(text),
-              "schema, data, reject, link, anchor, slice, cosignature or evidence");
+  return fail(
+      ExitCode::usage, "--type: no type of frame: " + escape(text),
+      "schema, data, reject, link, anchor, slice, cosignature, evidence, network, snapshot, "
+      "skeleton or block");
 }
 
 Result<storage::GetRequest> request_of(const Options& options) {
@@ -444,12 +456,80 @@ Result<ExitCode> gc(const Options& options) {
               "anchor it first, or use --force to drop what no ledger has seen");
 }
 
+Result<ExitCode> serve(const Options& options) {
+  net::StorageDaemonOptions daemon_options;
+  auto parameters = net::load_parameters(real_fs(), options.network);
+  if (!parameters) return pass(parameters);
+  daemon_options.parameters = std::move(*parameters);
+  for (const std::string& text : options.allowed) {
+    const auto key = from_hex(text);
+    if (!key || key->size() != 32) {
+      return fail(ExitCode::usage, "--allow: no node key: " + escape(text),
+                  "64 hexadecimal digits, as store serve and mnode run print them");
+    }
+    std::ranges::copy(*key, daemon_options.allowed.emplace_back().begin());
+  }
+  auto segment_bytes = parse_segment_size(options.segment_size);
+  if (!segment_bytes) return pass(segment_bytes);
+  daemon_options.writer.segment_bytes = *segment_bytes;
+  daemon_options.folder = options.folder;
+  daemon_options.listen = options.listen;
+  daemon_options.key_file = options.node_key;
+  daemon_options.metrics_listen = options.metrics;
+  daemon_options.threads = options.threads;
+  daemon_options.stop_fd = cli::source_stop_fd();
+  daemon_options.note = note;
+  daemon_options.detail = [](const std::string& line) { cli::detail(line); };
+  auto daemon = net::StorageDaemon::open(std::move(daemon_options));
+  if (!daemon) return pass(daemon);
+  std::string text;
+  for (const std::string& address : (*daemon)->addresses())
+    text += "listening on " + address + "\n";
+  const std::string metrics = (*daemon)->metrics_address();
+  if (!metrics.empty()) text += "figures on " + metrics + "\n";
+  text += "node key " + to_hex((*daemon)->node_key()) + "\n";
+  TWINCHAIN_TRY(print(text));
+  cli::detail(decimal((*daemon)->blocks()) + " blocks in the store");
+  TWINCHAIN_TRY((*daemon)->run());
+  return ExitCode::success;
+}
+
 CLI::App* add_command(CLI::App& app, std::string& command, Options& options, const char* name,
                       const char* summary) {
   CLI::App* sub = app.add_subcommand(name, summary);
   sub->callback([&command, name] { command = name; });
   sub->add_option("DIR", options.folder, "Folder of the store")->required();
   return sub;
+}
+
+void define_serve(CLI::App& app, std::string& command, Options& options) {
+  CLI::App* serve =
+      add_command(app, command, options, "serve", "Keep blocks for the nodes of a network");
+  serve->add_option("--listen", options.listen, "Where nodes connect; may be repeated")
+      ->type_name("HOST:PORT")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  serve->add_option("--network", options.network, "Parameters of the network (mnode genesis)")
+      ->type_name("FILE")
+      ->required();
+  serve
+      ->add_option("--node-key", options.node_key,
+                   "Key of this node, made when it is not there (a fresh one)")
+      ->type_name("FILE");
+  serve
+      ->add_option("--allow", options.allowed,
+                   "Take blocks from the node with this key only; may be repeated")
+      ->type_name("KEY")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  serve->add_option("--metrics", options.metrics, "Serve figures over HTTP")
+      ->type_name("HOST:PORT");
+  serve->add_option("--threads", options.threads, "Threads that check blocks (one a processor)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 256U));
+  serve->add_option("--segment-size", options.segment_size,
+                    "Begin a new segment file at this size (default 256MiB)");
 }
 
 void define(CLI::App& app, std::string& command, Options& options) {
@@ -513,6 +593,7 @@ void define(CLI::App& app, std::string& command, Options& options) {
   gc->add_flag("--dry-run", options.dry_run, "Only say what would be dropped");
   gc->add_option("--segment-size", options.segment_size,
                  "Size of the files that keep the links (default 256MiB)");
+  define_serve(app, command, options);
 }
 
 }  // namespace
@@ -534,6 +615,7 @@ int main(int argc, char** argv) {
         if (command == "info") return list(options, true);
         if (command == "fsck") return fsck(options);
         if (command == "export") return export_store(options);
+        if (command == "serve") return serve(options);
         return gc(options);
       });
 }

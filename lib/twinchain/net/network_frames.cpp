@@ -120,6 +120,28 @@ Result<SkeletonFrame> read_skeleton_frame(const Frame& frame, const Id128& sourc
   return SkeletonFrame{static_cast<std::uint32_t>(frame.header.sequence), std::move(*skeleton)};
 }
 
+Result<BlockFrameHead> parse_block_frame_head(ByteView body, std::uint64_t max_block_bytes) {
+  constexpr FrameType type = FrameType::block;
+  ByteCursor cursor(body);
+  const auto version = cursor.read_le<std::uint16_t>();
+  const auto reserved = cursor.read_le<std::uint16_t>();
+  BlockFrameHead head;
+  head.part = cursor.read_le<std::uint32_t>();
+  head.parts = cursor.read_le<std::uint32_t>();
+  head.block = cursor.read_array<32>();
+  head.size_bytes = cursor.read_le<std::uint64_t>();
+  if (!cursor.ok()) return bad_frame(type, "the header is cut off");
+  if (version != block_frame_version) return bad_frame(type, "version " + std::to_string(version));
+  if (reserved != 0) return bad_frame(type, "the reserved field is not zero");
+  if (head.size_bytes <= bitcoin::block_header_size || head.size_bytes > max_block_bytes) {
+    return bad_frame(type, std::to_string(head.size_bytes) + " bytes are no size of a block");
+  }
+  if (head.parts != part_count(head.size_bytes) || head.part >= head.parts) {
+    return bad_frame(type, "its number of parts does not fit the block's size");
+  }
+  return head;
+}
+
 struct BlockFrameReader::Part {
   std::uint32_t number = 0;
   Hash256 block{};
@@ -130,24 +152,10 @@ struct BlockFrameReader::Part {
 Result<BlockFrameReader::Part> BlockFrameReader::parse(const Frame& frame) const {
   constexpr FrameType type = FrameType::block;
   TWINCHAIN_TRY(check_frame(frame, type, source_));
-  ByteCursor cursor(frame.body.view());
-  const auto version = cursor.read_le<std::uint16_t>();
-  const auto reserved = cursor.read_le<std::uint16_t>();
-  Part part;
-  part.number = cursor.read_le<std::uint32_t>();
-  const auto parts = cursor.read_le<std::uint32_t>();
-  part.block = cursor.read_array<32>();
-  part.size_bytes = cursor.read_le<std::uint64_t>();
-  if (!cursor.ok()) return bad_frame(type, "the header is cut off");
-  if (version != block_frame_version) return bad_frame(type, "version " + std::to_string(version));
-  if (reserved != 0) return bad_frame(type, "the reserved field is not zero");
-  if (part.size_bytes <= bitcoin::block_header_size || part.size_bytes > max_block_bytes_) {
-    return bad_frame(type, std::to_string(part.size_bytes) + " bytes are no size of a block");
-  }
-  if (parts != part_count(part.size_bytes) || part.number >= parts) {
-    return bad_frame(type, "its number of parts does not fit the block's size");
-  }
-  part.bytes = cursor.read_view(cursor.remaining());
+  const ByteView body = frame.body.view();
+  auto head = parse_block_frame_head(body, max_block_bytes_);
+  if (!head) return pass(head);
+  const Part part{head->part, head->block, head->size_bytes, body.subspan(block_frame_header_size)};
   const std::uint64_t offset = part.number * std::uint64_t{block_frame_part_bytes};
   if (part.bytes.size() !=
       std::min<std::uint64_t>(block_frame_part_bytes, part.size_bytes - offset)) {

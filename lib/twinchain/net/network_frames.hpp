@@ -57,6 +57,17 @@ using FrameSink =
 Status block_frames(const ChainParameters& parameters, std::uint32_t height,
                     const bitcoin::BlockHeader& header, ByteView raw, const FrameSink& sink);
 
+/// The first block_frame_header_size bytes of a BLOCK frame's body.
+struct BlockFrameHead {
+  std::uint32_t part = 0;
+  std::uint32_t parts = 0;
+  Hash256 block{};
+  std::uint64_t size_bytes = 0;  ///< of the whole block
+};
+/// `body`: the beginning of it is enough. Numbers that fit each other, nothing about the bytes of
+/// the part. Errors (ExitCode::malformed) start with "BLOCK frame:".
+Result<BlockFrameHead> parse_block_frame_head(ByteView body, std::uint64_t max_block_bytes);
+
 /// The rules that a NETWORK frame states. Errors (ExitCode::malformed) start with "NETWORK frame:".
 Result<ChainParameters> read_network_frame(const Frame& frame);
 

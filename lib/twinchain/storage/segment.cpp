@@ -116,6 +116,16 @@ Result<Frame> FrameFetcher::fetch(const FrameEntry& entry) {
   return frame;
 }
 
+Result<std::size_t> FrameFetcher::fetch_start(const FrameEntry& entry,
+                                              std::span<std::uint8_t> into) {
+  auto found = locate(entry);
+  if (!found) return pass(found);
+  const auto wanted = into.first(std::min<std::size_t>(into.size(), entry.body_size));
+  auto count = found->file->pread(wanted, entry.offset + frame_header_size);
+  if (count && *count < wanted.size()) return damaged(entry, "the segment ends inside the frame");
+  return count;
+}
+
 Result<bool> FrameFetcher::is_there(const FrameEntry& entry) {
   auto found = locate(entry);
   if (found) return true;

@@ -44,6 +44,9 @@ class FrameFetcher {
   Result<Frame> fetch(const FrameEntry& entry);
   /// Whether a frame's header at the entry's place is the one of the entry; reads no body.
   Result<bool> is_there(const FrameEntry& entry);
+  /// The first bytes of the frame's body, as many as there are up to the size of `into`. Its header
+  /// is checked as by fetch(), the CRC of the body is not.
+  Result<std::size_t> fetch_start(const FrameEntry& entry, std::span<std::uint8_t> into);
   /// Whether exactly this frame is stored at the entry's place.
   Result<bool> holds(const FrameEntry& entry, const FrameHeader& header, ByteView body);
   /// Closes the files: gc may have replaced them.

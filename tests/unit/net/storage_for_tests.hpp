@@ -1,0 +1,182 @@
+// Blocks of any size, and a storage node without sockets, for the tests of storing blocks.
+#pragma once
+
+#include "twinchain/net/storage_node.hpp"
+#include "twinchain/sys/faulty_fs.hpp"
+#include "unit/net/blocks_for_tests.hpp"
+
+namespace twinchain::testing {
+
+class SteppedClock final : public Clock {
+ public:
+  std::int64_t wall_ns() override { return 0; }
+  std::uint64_t monotonic_ns() override { return now_ms * 1'000'000; }
+  Id128 boot_id() override { return {}; }
+  std::uint64_t now_ms = 1'000;
+};
+
+struct RawBlock {
+  Hash256 hash{};
+  bitcoin::BlockHeader header;
+  std::uint32_t height = 0;
+  Bytes raw;
+};
+
+/// A block of which nothing but its body is right: it spends coins that nobody has. `data_bytes` of
+/// it are data.
+inline RawBlock raw_block(const net::ChainParameters& parameters, std::uint32_t height,
+                          std::size_t data_bytes = 0, std::uint8_t salt = 0) {
+  std::vector<net::TransactionPtr> transactions;
+  constexpr std::size_t most = std::size_t{8} << 20;
+  for (std::size_t at = 0; at < data_bytes; at += most) {
+    bitcoin::Transaction tx;
+    tx.version = 2;
+    tx.inputs.push_back({{{salt, static_cast<std::uint8_t>(height), 7}, 0}, {}, 0xffffffff, {}});
+    const Bytes data(std::min(most, data_bytes - at), static_cast<std::uint8_t>(at >> 20));
+    tx.outputs.push_back({0, *bitcoin::data_output_script(as_bytes("TWIN"), data)});
+    transactions.push_back(net::share_transaction(std::move(tx)));
+  }
+  const net::NetBlock block =
+      make_block(parameters, {}, height, genesis_time_for_tests_s + 10 * height,
+                 parameters.easiest_bits, std::move(transactions), 50, salt);
+  return {bitcoin::block_hash(block.header), block.header, height, net::serialize(block)};
+}
+
+/// Cuts a block into the messages that carry it.
+inline std::vector<net::BlockPart> parts_of(const RawBlock& block) {
+  std::vector<net::BlockPart> parts;
+  for (std::size_t at = 0; at < block.raw.size(); at += net::block_part_bytes) {
+    const ByteView piece =
+        ByteView(block.raw).subspan(at, std::min(net::block_part_bytes, block.raw.size() - at));
+    parts.push_back({block.hash, block.raw.size(), at, {piece.begin(), piece.end()}});
+  }
+  return parts;
+}
+
+/// Keeps what is sent until the test looks; a link's queue is what has not been taken.
+class HostForTests final : public net::NodeHost {
+ public:
+  explicit HostForTests(std::uint32_t magic) : magic_(magic) {}
+  void send(net::PeerId peer, std::shared_ptr<const Bytes> message) override {
+    queues[peer].push_back(std::move(message));
+  }
+  std::uint64_t queued_bytes(net::PeerId peer) override {
+    std::uint64_t size = 0;
+    for (const auto& message : queues[peer]) size += message->size();
+    return size;
+  }
+  void disconnect(net::PeerId peer, const std::string& reason, bool misbehaved) override {
+    dropped.push_back({peer, reason, misbehaved});
+  }
+  void connect(const std::string& address) override { (void)address; }
+  std::uint64_t random() override { return 4; }
+
+  /// The oldest message that the peer has not taken.
+  std::optional<net::Message> take(net::PeerId peer) {
+    auto& queue = queues[peer];
+    if (queue.empty()) return std::nullopt;
+    const ByteView bytes = *queue.front();
+    auto header = net::parse_wire_header(magic_, bytes.first(net::wire_header_size));
+    REQUIRE(header);
+    auto message = net::parse_message(header->type, bytes.subspan(net::wire_header_size));
+    REQUIRE(message);
+    queue.pop_front();
+    return std::move(*message);
+  }
+  template <class T>
+  T take_one(net::PeerId peer) {
+    auto message = take(peer);
+    REQUIRE(message);
+    REQUIRE(std::holds_alternative<T>(*message));
+    return std::get<T>(*message);
+  }
+
+  struct Dropped {
+    net::PeerId peer;
+    std::string reason;
+    bool misbehaved;
+  };
+  std::map<net::PeerId, std::deque<std::shared_ptr<const Bytes>>> queues;
+  std::vector<Dropped> dropped;
+
+ private:
+  std::uint32_t magic_;
+};
+
+/// Its store is on a disk in memory, but for the index.
+struct StorageNodeForTests {
+  explicit StorageNodeForTests(const net::StorageNodeOptions& wanted = {}) : options(wanted) {
+    start();
+  }
+  void start() {
+    storage::WriterOptions writer;
+    writer.other_index_folder = scratch / "index";
+    auto opened = net::StoredBlocks::open(fs, "store", parameters, writer,
+                                          [this](const std::string& n) { notes.push_back(n); });
+    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
+    blocks = std::move(*opened);
+    node.emplace(options, parameters, host, clock, *blocks, workers);
+  }
+  void restart() {
+    node.reset();
+    blocks.reset();
+    start();
+  }
+  /// A peer that has said hello; what the node said is taken.
+  void link(net::PeerId peer, const net::Hello& said, std::uint8_t key = 0) {
+    net::LinkInfo info;
+    info.node_key[0] = key;
+    node->connected(peer, info);
+    CHECK(host.take_one<net::Hello>(peer).role == net::NodeRole::storage);
+    tell(peer, said);
+  }
+  void link(net::PeerId peer, std::uint8_t key = 0) { link(peer, hello(), key); }
+  [[nodiscard]] net::Hello hello() const {
+    net::Hello said;
+    said.role = net::NodeRole::full;
+    said.genesis = net::genesis_hash(parameters);
+    return said;
+  }
+  void tell(net::PeerId peer, const net::Message& message) {
+    const Bytes bytes = net::encode_message(parameters.magic, message);
+    tell(peer, net::message_type(message), ByteView(bytes).subspan(net::wire_header_size));
+  }
+  void tell(net::PeerId peer, std::uint16_t type, ByteView body) {
+    REQUIRE(node->received(peer, type, body));
+    REQUIRE(node->flush());
+  }
+  void push(net::PeerId peer, const RawBlock& block) {
+    for (const net::BlockPart& part : parts_of(block)) tell(peer, part);
+  }
+  void pass_ms(std::uint64_t time_ms) {
+    clock.now_ms += time_ms;
+    REQUIRE(node->tick());
+  }
+  /// Takes what is sent to a peer until a whole block has come.
+  Bytes take_block(net::PeerId peer, const RawBlock& block) {
+    Bytes raw;
+    while (raw.size() < block.raw.size()) {
+      const auto part = host.take_one<net::BlockPart>(peer);
+      CHECK(part.block == block.hash);
+      CHECK(part.size_bytes == block.raw.size());
+      REQUIRE(part.offset == raw.size());
+      append(raw, part.bytes);
+      REQUIRE(node->tick());
+    }
+    return raw;
+  }
+
+  net::ChainParameters parameters = parameters_for_tests();
+  net::StorageNodeOptions options;
+  MemoryFs memory;
+  FaultyFs fs{memory};
+  TemporaryFolder scratch;
+  std::vector<std::string> notes;
+  SteppedClock clock;
+  net::WorkPool workers{0, [](std::function<void()>& work) { work(); }};
+  HostForTests host{parameters.magic};
+  std::unique_ptr<net::StoredBlocks> blocks;
+  std::optional<net::StorageNode> node;
+};
+
+}  // namespace twinchain::testing
