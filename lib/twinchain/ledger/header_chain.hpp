@@ -11,6 +11,7 @@
 // or a genesis, with that work compared to the known work of the chain, it proves the chain.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,8 +26,14 @@
 
 namespace twinchain::ledger {
 
+/// What is wrong with the next header of a chain, or nothing.
+using HeaderRule = std::function<std::optional<std::string>(const bitcoin::BlockHeader&)>;
+
 struct HeaderChainOptions {
   Network network;
+  /// Difficulty and time by the rules of a made network, from the file's first header on. Empty:
+  /// those of the network.
+  HeaderRule rule;
   /// Of the file's first header. 0: it must be the network's genesis.
   std::uint32_t first_height = 0;
   /// Checkpoint: what the first header's hash must be. Without it, and with a height above 0, the

@@ -2,6 +2,7 @@
 // time-stamp authorities that it believes. Floor 4.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,14 +16,26 @@
 
 namespace twinchain::ledger {
 
+/// Opens what a URL names, as open_ledger() does.
+using LedgerOpener = std::function<Result<std::unique_ptr<Ledger>>(const std::string& url,
+                                                                   const LedgerOptions& options)>;
+
+/// A network that its users made, and how its headers are to be checked.
+struct MadeNetwork {
+  Network network;
+  std::function<HeaderRule(std::uint32_t first_height)> rule;
+};
+
 struct KnownBlocksOptions {
   std::vector<std::string> urls;  ///< of ledgers, see open_ledger()
   LedgerOptions ledger;
+  LedgerOpener open_ledger = {};  ///< empty: open_ledger()
   /// PEM files with certificates of time-stamp authorities, or of who issued theirs.
   std::vector<std::string> timestamp_certificates;
   std::string headers_path;  ///< empty: no file
   /// Of the headers. No name: that of which the first header is the first block.
   std::string network;
+  std::optional<MadeNetwork> made_network;  ///< instead: it is this one
   std::uint32_t first_height = 0;
   std::optional<Hash256> first_hash;
 };
