@@ -1,6 +1,10 @@
-// mnode: the nodes of a network whose blocks hold a twin's data. So far: making such a network.
+// mnode: the nodes of a network whose blocks hold a twin's data: making such a network, running a
+// node, asking one.
+
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <thread>
 
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
@@ -9,6 +13,11 @@
 #include "twinchain/crypto/secp256k1.hpp"
 #include "twinchain/crypto/sha256.hpp"
 #include "twinchain/net/chain_parameters.hpp"
+#include "twinchain/net/network_frames.hpp"
+#include "twinchain/net/node_client.hpp"
+#include "twinchain/net/node_daemon.hpp"
+#include "twinchain/net/node_status.hpp"
+#include "twinchain/stream/writer.hpp"
 #include "twinchain/sys/fs.hpp"
 
 namespace {
@@ -27,6 +36,21 @@ struct Options {
   std::string time;
   std::string magic;
   std::vector<std::string> fundings;
+  // run
+  std::string network;
+  std::string folder;
+  std::vector<std::string> listen;
+  std::vector<std::string> peers;
+  std::string metrics;
+  unsigned threads = 0;
+  std::string pool_size = "512MiB";
+  std::size_t max_inbound = 1'000;
+  std::size_t max_inbound_per_range = 32;
+  std::string receive_rate;
+  // list, status
+  std::string address;
+  bool follow = false;
+  bool json = false;
 };
 
 Result<std::uint32_t> parse_seconds(const char* option, const std::string& text) {
@@ -148,6 +172,144 @@ Result<ExitCode> make_genesis(Options& options) {
   return ExitCode::success;
 }
 
+Status print(std::string_view text) {
+  return write_all(STDOUT_FILENO, as_bytes(text));
+}
+
+Result<net::DaemonOptions> daemon_options(const Options& options) {
+  net::DaemonOptions daemon;
+  daemon.folder = options.folder;
+  daemon.listen = options.listen;
+  daemon.metrics_listen = options.metrics;
+  daemon.threads =
+      options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+  daemon.stop_fd = cli::source_stop_fd();
+  daemon.note = [](const std::string& line) { cli::note(line); };
+  daemon.detail = [](const std::string& line) { cli::detail(line); };
+  auto pool = parse_size("--pool-size", options.pool_size);
+  if (!pool) return pass(pool);
+  daemon.storage.pool.memory_bytes = *pool;
+  daemon.limits.max_inbound = options.max_inbound;
+  daemon.limits.max_inbound_per_range = options.max_inbound_per_range;
+  if (!options.receive_rate.empty()) {
+    auto rate = parse_size("--receive-rate", options.receive_rate);
+    if (!rate) return pass(rate);
+    daemon.limits.received_bytes_rate = *rate;
+  }
+  for (const std::string& text : options.peers) {
+    auto peer = net::parse_server_peer(text);
+    if (!peer) return pass(peer);
+    daemon.peers.push_back(std::move(*peer));
+  }
+  auto parameters = net::find_parameters(real_fs(), options.network, options.folder, daemon.peers,
+                                         daemon.stop_fd, daemon.note);
+  if (!parameters) return pass(parameters);
+  daemon.parameters = std::move(*parameters);
+  return daemon;
+}
+
+Result<ExitCode> run_node(const Options& options) {
+  auto wanted = daemon_options(options);
+  if (!wanted) return pass(wanted);
+  auto daemon = net::NodeDaemon::open(std::move(*wanted));
+  if (!daemon) return pass(daemon);
+  std::string text;
+  for (const std::string& address : (*daemon)->addresses())
+    text += "listening on " + address + "\n";
+  const std::string metrics = (*daemon)->metrics_address();
+  if (!metrics.empty()) text += "figures on " + metrics + "\n";
+  text += "node key " + to_hex((*daemon)->node_key()) + "\n";
+  TWINCHAIN_TRY(print(text));
+  TWINCHAIN_TRY((*daemon)->run());
+  return ExitCode::success;
+}
+
+Result<std::unique_ptr<net::NodeClient>> connect(const Options& options, net::NodeRole role,
+                                                 std::optional<net::ChainParameters>& rules) {
+  auto peer = net::parse_server_peer(options.address);
+  if (!peer) return pass(peer);
+  net::ClientOptions client;
+  client.address = peer->address;
+  client.role = role;
+  client.stop_fd = cli::source_stop_fd();
+  if (peer->node_key) {
+    client.node_key.emplace();
+    std::ranges::copy(*peer->node_key, client.node_key->begin());
+  }
+  if (!options.network.empty()) {
+    auto loaded = net::load_parameters(real_fs(), options.network);
+    if (!loaded) return pass(loaded);
+    rules = std::move(*loaded);
+    client.parameters = &*rules;
+  }
+  return net::NodeClient::connect(client);
+}
+
+/// The next whole list of a node, or nothing when stopped.
+Result<std::optional<net::Snapshot>> next_list(net::NodeClient& client,
+                                               net::SnapshotAssembler& assembler,
+                                               const std::optional<net::Snapshot>& known) {
+  while (true) {
+    auto message = client.receive(-1);
+    if (!message) {
+      if (cli::stop_requested()) return std::nullopt;
+      return pass(message);
+    }
+    if (!*message) continue;
+    if (const auto* part = std::get_if<net::SnapshotPart>(&**message)) {
+      TWINCHAIN_TRY(assembler.add(part->bytes));
+      if (auto whole = assembler.take()) return std::move(*whole);
+    } else if (const auto* delta = std::get_if<net::SnapshotDelta>(&**message)) {
+      if (!known) return fail(ExitCode::malformed, "the node sent a change of a list nobody has");
+      auto next = net::apply_snapshot_delta(*known, delta->bytes);
+      if (!next) return pass(next);
+      return std::move(*next);
+    }
+  }
+}
+
+Result<ExitCode> list(const Options& options) {
+  auto output = cli::Output::open("", true);
+  if (!output) return pass(output);
+  std::optional<net::ChainParameters> rules;
+  auto client = connect(options, net::NodeRole::miner, rules);
+  if (!client) return pass(client);
+  const net::ChainParameters& parameters = (*client)->parameters();
+  StreamWriter writer(output->fd());
+  const net::NetworkFrame network = net::network_frame(parameters);
+  TWINCHAIN_TRY(writer.write(network.header, network.body));
+  net::SnapshotAssembler assembler;
+  std::optional<net::Snapshot> known;
+  do {
+    TWINCHAIN_TRY((*client)->send(net::GetSnapshot{known ? known->info.id : 0, known.has_value()}));
+    auto next = next_list(**client, assembler, known);
+    if (!next) return pass(next);
+    if (!*next) break;
+    known = std::move(**next);
+    for (const net::NetworkFrame& frame : net::snapshot_frames(parameters, *known)) {
+      TWINCHAIN_TRY(writer.write(frame.header, frame.body));
+    }
+  } while (options.follow && !cli::stop_requested());
+  TWINCHAIN_TRY(writer.finish());
+  return ExitCode::success;
+}
+
+Result<ExitCode> status(const Options& options) {
+  std::optional<net::ChainParameters> rules;
+  auto client = connect(options, net::NodeRole::user, rules);
+  if (!client) return pass(client);
+  auto answer = (*client)->ask<net::StatusText>(net::GetStatus{});
+  if (!answer) return pass(answer);
+  if (options.json) {
+    TWINCHAIN_TRY(print(answer->json));
+    return ExitCode::success;
+  }
+  auto text = net::describe_status(answer->json);
+  if (!text) return pass(text);
+  TWINCHAIN_TRY(print(*text));
+  return ExitCode::success;
+}
+
 void define_genesis(CLI::App& app, Options& options) {
   CLI::App* genesis = app.add_subcommand("genesis", "Make a new network: its parameters' file");
   net::ChainParameters& parameters = options.parameters;
@@ -197,14 +359,74 @@ void define_genesis(CLI::App& app, Options& options) {
       ->type_name("HEX");
 }
 
+void define_run(CLI::App& app, Options& options) {
+  CLI::App* run = app.add_subcommand("run", "Run an M-node until a signal comes");
+  run->add_option("--dir", options.folder, "Folder of the node; made when it is not there")
+      ->type_name("DIR")
+      ->required();
+  run->add_option("--network", options.network,
+                  "Parameters of the network (those that DIR was made with, or those of a peer)")
+      ->type_name("FILE");
+  run->add_option("--listen", options.listen,
+                  "Let others connect here; port 0 is a free one; may be repeated")
+      ->type_name("HOST:PORT");
+  run->add_option("--peer", options.peers,
+                  "Keep connected to this node, which must have the KEY; may be repeated")
+      ->type_name("HOST:PORT[#KEY]");
+  run->add_option("--metrics", options.metrics, "Serve figures for Prometheus here")
+      ->type_name("HOST:PORT");
+  run->add_option("--threads", options.threads, "Threads that check transactions (one a processor)")
+      ->type_name("N");
+  run->add_option("--pool-size", options.pool_size, "Memory of the transaction pool (512MiB)")
+      ->type_name("SIZE");
+  run->add_option("--max-inbound", options.max_inbound, "Links that others may make (1000)")
+      ->type_name("N");
+  run->add_option("--max-inbound-per-range", options.max_inbound_per_range,
+                  "Of these from one range of addresses, /16 or IPv6 /32 (32)")
+      ->type_name("N");
+  run->add_option("--receive-rate", options.receive_rate,
+                  "Bytes a second that one peer may send (any)")
+      ->type_name("SIZE");
+}
+
+void define_questions(CLI::App& app, Options& options) {
+  CLI::App* list = app.add_subcommand("list", "Write a node's list of valid transactions");
+  list->add_option("ADDRESS", options.address, "HOST:PORT or HOST:PORT#KEY of the node")
+      ->required();
+  list->add_flag("--follow", options.follow, "Go on with each newer list, until a signal comes");
+  list->add_option("--network", options.network, "The node must be of this network")
+      ->type_name("FILE");
+  CLI::App* status = app.add_subcommand("status", "Show what a node has and does");
+  status->add_option("ADDRESS", options.address, "HOST:PORT or HOST:PORT#KEY of the node")
+      ->required();
+  status->add_flag("--json", options.json, "As JSON");
+  status->add_option("--network", options.network, "The node must be of this network")
+      ->type_name("FILE");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
   const cli::Tool tool{
-      "mnode", "Makes a network whose blocks hold the data of twins",
-      "mnode genesis --name engines --fund 100000000000000:$(cat key.hex) engines.net"};
+      "mnode", "Makes networks whose blocks hold the data of twins, runs and asks their nodes",
+      "mnode genesis --name engines --fund 100000000000000:$(cat key.hex) engines.net\n"
+      "  mnode run --network engines.net --dir node --listen 0.0.0.0:7001\n"
+      "  mnode list 127.0.0.1:7001 | mine-skeleton --threads 2 | assemble --peer 127.0.0.1:7001 "
+      "| store put chain/"};
+  CLI::App* commands = nullptr;
   return cli::run_tool(
-      argc, argv, tool, [&](CLI::App& app) { define_genesis(app, options); },
-      [&] { return make_genesis(options); });
+      argc, argv, tool,
+      [&](CLI::App& app) {
+        commands = &app;
+        define_genesis(app, options);
+        define_run(app, options);
+        define_questions(app, options);
+      },
+      [&]() -> Result<ExitCode> {
+        if (commands->got_subcommand("run")) return run_node(options);
+        if (commands->got_subcommand("list")) return list(options);
+        if (commands->got_subcommand("status")) return status(options);
+        return make_genesis(options);
+      });
 }

@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 
+#include "require.hpp"
 #include "twinchain/storage/catalog.hpp"
 #include "twinchain/storage/fsck.hpp"
 #include "twinchain/storage/writer.hpp"
@@ -32,7 +33,7 @@ class Scratch {
                 ? memory
                 : std::filesystem::temp_directory_path().string();
     path_ += "/twinchain-segment-fuzz-XXXXXX";
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
+    require(::mkdtemp(path_.data()) != nullptr);
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
@@ -41,7 +42,7 @@ class Scratch {
     std::filesystem::remove_all(path_, ignored);
   }
   std::string empty_index() {
-    if (!Index::wipe(path_ + "/index")) std::abort();
+    require(Index::wipe(path_ + "/index").has_value());
     return path_ + "/index";
   }
 
@@ -60,13 +61,13 @@ using Sound = std::map<Place, FrameHeader>;
 Sound sound_frames(Fs& fs, const Layout& layout) {
   Sound sound;
   const auto files = list_segments(fs, layout);
-  if (!files) std::abort();
+  require(files.has_value());
   for (const SegmentFile& file : *files) {
     auto scanner = SegmentScanner::open(fs, layout.segment_path(file.number), 0, file.size_bytes);
-    if (!scanner) std::abort();
+    require(scanner.has_value());
     while (true) {
       auto event = (*scanner)->next();
-      if (!event) std::abort();
+      require(event.has_value());
       if (event->kind == StreamEventKind::finished) break;
       if (event->kind == StreamEventKind::frame) {
         sound[{file.number, event->offset}] = event->frame.header;
@@ -77,7 +78,7 @@ Sound sound_frames(Fs& fs, const Layout& layout) {
 }
 
 void put_file(MemoryFs& fs, const std::string& path, ByteView content) {
-  if (!fs.open(path, OpenMode::create)) std::abort();
+  require(fs.open(path, OpenMode::create).has_value());
   fs.content(path)->assign(content.begin(), content.end());
 }
 
@@ -107,7 +108,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const Layout layout{"rec", scratch.empty_index()};
   MemoryFs fs;
-  if (!fs.make_folders(layout.segments_folder())) std::abort();
+  require(fs.make_folders(layout.segments_folder()).has_value());
   Bytes bytes;
   if ((data[0] & 2) != 0) bytes.assign(stream_preamble.begin(), stream_preamble.end());
   append(bytes, ByteView(data + 1, size - 1));
@@ -121,10 +122,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Notes quiet = [](const std::string&) {};
   auto store = StoreWriter::open(fs, layout.folder, options, quiet);
   if (!store) {
-    if (store.error().code == ExitCode::bug) std::abort();
+    require(store.error().code != ExitCode::bug);
     return 0;
   }
-  if (sound_frames(fs, layout) != before) std::abort();
+  require(sound_frames(fs, layout) == before);
 
   Frame frame;
   frame.header = new_header();
@@ -134,16 +135,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto taken = (*store)->add(frame, &reason);
   const bool was_there = std::ranges::any_of(
       before, [](const auto& entry) { return entry.second.source == new_header().source; });
-  if (!taken || (!was_there && *taken != Taken::stored)) std::abort();
-  if (!(*store)->close()) std::abort();
+  require(taken && (was_there || *taken == Taken::stored));
+  require((*store)->close().has_value());
   store->reset();
-  if (!was_there && sound_frames(fs, layout).size() != before.size() + 1) std::abort();
+  require(was_there || sound_frames(fs, layout).size() == before.size() + 1);
 
   // What is left of damage lies before good frames; there is no torn tail any more, and the index
   // says what is stored.
   FsckOptions how;
   how.other_index_folder = layout.other_index_folder;
   const auto checked = check_store(fs, layout.folder, how, [](const Finding&) {}, nullptr, quiet);
-  if (!checked || checked->torn_tails > 0 || checked->index_faults > 0) std::abort();
+  require(checked && checked->torn_tails == 0 && checked->index_faults == 0);
   return 0;
 }

@@ -79,10 +79,18 @@ void ListServer::make() {
 }
 
 const ListServer::List* ListServer::find(std::uint64_t id, const Hash256& root) const {
-  for (const List& list : lists_) {
-    if (list.snapshot.info.id == id && list.snapshot.info.root == root) return &list;
-  }
-  return nullptr;
+  const auto is_it = [&](const List& list) {
+    return list.snapshot.info.id == id && list.snapshot.info.root == root;
+  };
+  const auto ours = std::ranges::find_if(lists_, is_it);
+  if (ours != lists_.end()) return &*ours;
+  const auto theirs = std::ranges::find_if(foreign_, is_it);
+  return theirs == foreign_.end() ? nullptr : &*theirs;
+}
+
+void ListServer::add_foreign(Snapshot snapshot) {
+  foreign_.push_back({std::move(snapshot), {}});
+  if (foreign_.size() > limits_.kept) foreign_.pop_front();
 }
 
 void ListServer::take(PeerId from, const GetSnapshot& message) {

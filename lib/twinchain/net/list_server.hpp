@@ -29,6 +29,9 @@ class ListServer {
   void disconnected(PeerId peer) { waiting_.erase(peer); }
   void tick();
 
+  /// A list of another node, which a skeleton out of a pipe names.
+  void add_foreign(Snapshot snapshot);
+
   struct List {
     Snapshot snapshot;
     std::unordered_map<Hash256, TransactionPtr, HashHasher> transactions;
@@ -47,6 +50,7 @@ class ListServer {
   NodeContext& node_;
   ListLimits limits_;
   std::deque<List> lists_;
+  std::deque<List> foreign_;                 ///< without transactions
   std::map<PeerId, std::uint64_t> waiting_;  ///< peer -> the list it has
   std::uint64_t first_id_;
   bool changed_ = true;

@@ -6,8 +6,9 @@ namespace twinchain::net {
 namespace {
 
 constexpr std::size_t first_body_bytes = std::size_t{64} << 10;
-/// A larger buffer is not kept for the next message.
-constexpr std::size_t kept_body_bytes = std::size_t{64} << 10;
+/// A larger buffer is not kept for the next message. Fresh memory costs as much as decrypting into
+/// it, so that parts of blocks are to find some.
+constexpr std::size_t kept_body_bytes = std::size_t{8} << 20;
 
 }  // namespace
 
@@ -55,6 +56,10 @@ void MessageReader::next() {
   header_bytes_ = 0;
   body_bytes_ = 0;
   if (body_.capacity() > kept_body_bytes) body_ = Bytes();
+}
+
+void MessageReader::release_idle() {
+  if (!in_message()) body_ = Bytes();
 }
 
 }  // namespace twinchain::net

@@ -26,13 +26,16 @@ class MessageReader {
   Status advance(std::size_t size_bytes);
 
   [[nodiscard]] bool complete() const { return has_header_ && body_bytes_ == header_.body_size; }
-  /// Some of a message has come, but not all.
-  [[nodiscard]] bool in_message() const { return header_bytes_ > 0 && !complete(); }
+  /// Some of a message has come, and perhaps all.
+  [[nodiscard]] bool in_message() const { return header_bytes_ > 0; }
   /// Of a failed advance(): the first message was of another network, which is no misdeed.
   [[nodiscard]] bool met_other_network() const { return met_other_network_; }
   [[nodiscard]] std::uint16_t type() const { return header_.type; }
   [[nodiscard]] ByteView body() const { return ByteView(body_).first(body_bytes_); }
+  /// The memory is kept for the next message, up to 8 MiB of it.
   void next();
+  /// Between two messages: gives the memory back.
+  void release_idle();
 
   [[nodiscard]] std::size_t memory_bytes() const { return body_.capacity(); }
 

@@ -66,7 +66,7 @@ class MetricsConnection : public std::enable_shared_from_this<MetricsConnection>
         stream_, answer_,
         [self = shared_from_this()](const beast::error_code& /*unused*/, std::size_t /*unused*/) {
           beast::error_code ignored;
-          self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+          (void)self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
         });
   }
 

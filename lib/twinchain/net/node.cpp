@@ -38,7 +38,7 @@ Node::Node(const NodeOptions& options, const ChainParameters& parameters, NodeHo
       sync_(node_, relay_, options.sync),
       blocks_(node_, options.blocks),
       lists_(node_, options.lists),
-      skeletons_(node_, blocks_, lists_, options.skeletons),
+      skeletons_(node_, relay_, blocks_, lists_, options.skeletons),
       parameters_text_(format_parameters(parameters)),
       genesis_(genesis_hash(parameters)),
       started_ms_(node_.now_ms()) {
@@ -222,18 +222,26 @@ Status Node::dispatch(Peer& peer, Message&& message) {
     Status operator()(const NotFound& m) const { return self.relay_.take(from, m), Status(); }
     Status operator()(const GetHeaders& m) const { return self.blocks_.take(from, m); }
     Status operator()(const Headers& m) const { return self.blocks_.take(from, m); }
-    Status operator()(const GetBlock& m) const { return self.blocks_.take(from, m); }
+    Status operator()(const GetBlock& m) const {
+      return self.asked_about_block(), self.blocks_.take(from, m);
+    }
     Status operator()(BlockPart& m) const { return self.blocks_.take(from, std::move(m)); }
     Status operator()(const NoBlock& m) const {
       self.blocks_.take(from, m);
       return self.skeletons_.take(from, m);
     }
     Status operator()(Skeleton& m) const { return self.skeletons_.take(from, std::move(m)); }
-    Status operator()(const SymbolRequest& m) const { return self.skeletons_.take(from, m); }
+    Status operator()(const SymbolRequest& m) const {
+      return self.asked_about_block(), self.skeletons_.take(from, m);
+    }
     Status operator()(const Symbols& m) const { return self.skeletons_.take(from, m); }
-    Status operator()(const GetShortIds& m) const { return self.skeletons_.take(from, m); }
+    Status operator()(const GetShortIds& m) const {
+      return self.asked_about_block(), self.skeletons_.take(from, m);
+    }
     Status operator()(const ShortIdList& m) const { return self.skeletons_.take(from, m); }
-    Status operator()(const TransactionRequest& m) const { return self.skeletons_.take(from, m); }
+    Status operator()(const TransactionRequest& m) const {
+      return self.asked_about_block(), self.skeletons_.take(from, m);
+    }
     Status operator()(BlockTransactions& m) const {
       return self.skeletons_.take(from, std::move(m));
     }
@@ -296,6 +304,28 @@ void Node::keep_links(std::int64_t now_ms) {
   for (const std::string& address : addresses_.due(now_ms, connected)) node_.host.connect(address);
 }
 
+Status Node::take_skeleton(Skeleton skeleton) {
+  if (waiting_skeletons_.size() >= options_.max_waiting_skeletons) {
+    return fail(ExitCode::peer, "too many skeletons wait for the blocks before them");
+  }
+  waiting_skeletons_.push_back({std::move(skeleton), node_.now_ms() + options_.skeleton_wait_ms});
+  return take_waiting_skeletons();
+}
+
+/// Those whose turn has come; each may be what the next one waits for.
+Status Node::take_waiting_skeletons() {
+  auto waiting = std::exchange(waiting_skeletons_, {});
+  for (WaitingSkeleton& one : waiting) {
+    const HeaderNode* parent = node_.chain.headers().find(one.skeleton.header.previous);
+    if (parent != nullptr && node_.chain.has_body(*parent)) {
+      TWINCHAIN_TRY(skeletons_.take(0, std::move(one.skeleton)));
+    } else if (one.until_ms > node_.now_ms()) {
+      waiting_skeletons_.push_back(std::move(one));
+    }
+  }
+  return {};
+}
+
 Status Node::tick() {
   const std::int64_t now_ms = node_.now_ms();
   node_.pool.set_time(node_.clock.wall_ns() / 1'000'000'000);
@@ -306,6 +336,7 @@ Status Node::tick() {
   TWINCHAIN_TRY(blocks_.tick());
   TWINCHAIN_TRY(skeletons_.tick());
   lists_.tick();
+  TWINCHAIN_TRY(take_waiting_skeletons());
   return report_blocks();
 }
 

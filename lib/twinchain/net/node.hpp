@@ -36,6 +36,9 @@ struct NodeOptions {
   std::int64_t ping_timeout_ms = 60'000;
   /// Questions that take long (coins, where a transaction is), of one peer.
   double questions_a_second = 50;
+  /// A skeleton out of a pipe waits so long for the block before it.
+  std::int64_t skeleton_wait_ms = 60'000;
+  std::size_t max_waiting_skeletons = 1'000;
 };
 
 class Node {
@@ -75,8 +78,17 @@ class Node {
   [[nodiscard]] const SkeletonExchange& skeletons() const { return skeletons_; }
   [[nodiscard]] std::size_t peer_count() const { return node_.peers.size(); }
   [[nodiscard]] std::uint64_t dropped_liars() const { return node_.dropped_liars; }
+  /// A list that a skeleton out of a pipe may name.
+  void take_list(Snapshot list) { lists_.add_foreign(std::move(list)); }
   /// Takes a skeleton that did not come over a link (a pipe's).
-  Status take_skeleton(Skeleton skeleton) { return skeletons_.take(0, std::move(skeleton)); }
+  /// It waits here until the block before its own has come.
+  Status take_skeleton(Skeleton skeleton);
+  /// When a peer last asked about a block; 0: never.
+  [[nodiscard]] std::int64_t last_block_question_ms() const { return last_block_question_ms_; }
+  /// Skeletons of a pipe that wait, or whose transactions are being fetched.
+  [[nodiscard]] std::size_t skeletons_waiting() const {
+    return waiting_skeletons_.size() + skeletons_.in_progress();
+  }
 
  private:
   struct Questions {
@@ -88,12 +100,14 @@ class Node {
   Status answer(Peer& peer, const GetCoins& question);
   Status answer(Peer& peer, const FindTransaction& question);
   void answer_peers(const Peer& peer);
+  void asked_about_block() { last_block_question_ms_ = node_.now_ms(); }
   void learn(const Peer& peer, const Peers& message);
   bool may_ask(PeerId peer);
   void keep_links(std::int64_t now_ms);
   void ping(Peer& peer, std::int64_t now_ms);
   void tip_changed(const HeaderNode& old_tip, const HeaderNode& new_tip);
   Status report_blocks();
+  Status take_waiting_skeletons();
 
   NodeOptions options_;
   NodeContext node_;
@@ -110,6 +124,12 @@ class Node {
   std::map<std::uint16_t, std::uint64_t> messages_;  ///< by type, since the start
   std::function<Status(const HeaderNode&)> on_block_;
   std::vector<const HeaderNode*> new_blocks_;  ///< to be reported
+  struct WaitingSkeleton {
+    Skeleton skeleton;
+    std::int64_t until_ms = 0;
+  };
+  std::vector<WaitingSkeleton> waiting_skeletons_;
+  std::int64_t last_block_question_ms_ = 0;
   std::int64_t started_ms_ = 0;
 };
 

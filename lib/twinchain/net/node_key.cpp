@@ -70,7 +70,7 @@ Result<SecretKey> load_or_make_node_key(Fs& fs, const std::string& path) {
   auto there = fs.exists(path);
   if (!there) return pass(there);
   if (*there) return load_node_key(fs, path);
-  const SecretKey key = SecretKey::generate();
+  SecretKey key = SecretKey::generate();
   Bytes text(node_key_title.begin(), node_key_title.end());
   text.resize(node_key_title.size() + 2 * key.seed().size() + 1);
   const NodeKeyWipe guard(text);  // from here on it does not grow, which would leave copies

@@ -249,14 +249,14 @@ void NodeServer::Impl::on_tick() {
   if (failure_) wait_for_tick();
 }
 
-/// Handshakes that take too long, and readers that are too slow.
+/// Handshakes that take too long, readers that are too slow, memory that is not needed.
 void NodeServer::Impl::check_links(std::uint64_t now_ns) {
   const auto timeout_ns =
       static_cast<std::uint64_t>(std::max(options.limits.handshake_timeout_ms, 0)) * ms_in_ns;
   const auto links = links_;
   for (const auto& [id, link] : links) {
     if (link->closed) continue;
-    count_traffic(*link);
+    if (!count_traffic(*link)) release_idle(*link);
     if (!link->announced) {
       if (now_ns - link->started_ns > timeout_ns) drop(link, "no handshake in time", true, false);
     } else if (link->watch.too_slow(now_ns, link->queue.bytes(), link->tls->sent_bytes())) {

@@ -110,7 +110,8 @@ class NodeServer::Impl {
   void wait_writable(const ServerLinkPtr& link);
   void flush_later(std::size_t received_bytes);
   void flush_now();
-  void count_traffic(ServerLink& link);
+  bool count_traffic(ServerLink& link);
+  void release_idle(ServerLink& link);
   void check_links(std::uint64_t now_ns);
   void note(const std::string& line) const {
     if (options.note) options.note(line);

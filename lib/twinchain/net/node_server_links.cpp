@@ -232,8 +232,13 @@ bool NodeServer::Impl::read_more(const ServerLinkPtr& link, std::size_t& budget_
 /// is within what is allowed for all: who does that to fill our memory is among them, and nobody
 /// waits for anybody.
 void NodeServer::Impl::make_room(const ServerLinkPtr& link) {
-  while (!link->closed && stats_.receive_memory_bytes + link->reader.growth_bytes() >
-                              options.limits.max_receive_memory_bytes) {
+  const auto full = [&] {
+    return stats_.receive_memory_bytes + link->reader.growth_bytes() >
+           options.limits.max_receive_memory_bytes;
+  };
+  if (!full()) return;
+  for (const auto& [id, other] : links_) release_idle(*other);
+  while (!link->closed && full()) {
     ServerLinkPtr oldest = link;
     for (const auto& [id, other] : links_) {
       if (other->memory_bytes > 0 && other->message_since_ns != 0 &&
@@ -251,15 +256,25 @@ void NodeServer::Impl::count_memory(ServerLink& link) {
   stats_.receive_memory_bytes += link.memory_bytes;
 }
 
-void NodeServer::Impl::count_traffic(ServerLink& link) {
-  const auto add_new = [](std::uint64_t& total, std::uint64_t& counted, std::uint64_t now) {
+/// Whether there was any since the last time.
+bool NodeServer::Impl::count_traffic(ServerLink& link) {
+  bool any = false;
+  const auto add_new = [&any](std::uint64_t& total, std::uint64_t& counted, std::uint64_t now) {
+    any = any || now != counted;
     total += now - counted;
     counted = now;
   };
   add_new(stats_.sent_messages_total, link.counted_sent_messages, link.queue.sent_messages());
-  if (!link.tls) return;
+  if (!link.tls) return any;
   add_new(stats_.sent_bytes_total, link.counted_sent_bytes, link.tls->sent_bytes());
   add_new(stats_.received_bytes_total, link.counted_received_bytes, link.tls->received_bytes());
+  return any;
+}
+
+void NodeServer::Impl::release_idle(ServerLink& link) {
+  link.reader.release_idle();
+  count_memory(link);
+  if (link.tls) link.tls->release_idle();
 }
 
 void NodeServer::Impl::flush_later(std::size_t received_bytes) {

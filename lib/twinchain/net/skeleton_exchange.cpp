@@ -41,7 +41,7 @@ Status SkeletonExchange::take(PeerId from, Skeleton&& message) {
     return blocks_.ask_for_bodies();
   }
   Assembly assembly;
-  assembly.sources.push_back(from);
+  if (from != 0) assembly.sources.push_back(from);
   const ListServer::List* list = lists_.find(message.snapshot_id, message.snapshot_root);
   if (list != nullptr) assembly.bodies = list->transactions;
   std::vector<Hash256> base;
@@ -95,7 +95,7 @@ Status SkeletonExchange::drive(const Hash256& hash) {
 }
 
 bool SkeletonExchange::ask_another(Assembly& assembly) {
-  assembly.sources.erase(assembly.sources.begin());
+  if (!assembly.sources.empty()) assembly.sources.erase(assembly.sources.begin());
   return !assembly.sources.empty();
 }
 
@@ -176,35 +176,55 @@ void SkeletonExchange::give_up(const Hash256& hash) {
   blocks_.no_longer_aside(hash);
 }
 
-Status SkeletonExchange::finish(const Hash256& hash) {
-  Assembly assembly = std::move(assemblies_.at(hash));
-  assemblies_.erase(hash);
-  blocks_.no_longer_aside(hash);
-  const Skeleton& skeleton = assembly.receiver->skeleton();
-  NetBlock block;
-  block.header = skeleton.header;
-  TransactionPtr coinbase;
-  Verdict verdict = read_transaction(node_.parameters, skeleton.coinbase, coinbase);
-  const PeerId from = assembly.sources.empty() ? 0 : assembly.sources.front();
-  if (!verdict.accepted()) {
-    // Its id is under the Merkle root, which agrees: the block itself is wrong.
-    if (from != 0) node_.misbehaved(from, "coinbase: " + verdict.reason);
-    return {};
-  }
-  block.transactions.push_back(std::move(coinbase));
+/// Puts the transactions in order; false, and the rest is asked for, when some are not here.
+Result<bool> SkeletonExchange::collect(Assembly& assembly, NetBlock& block) {
+  std::vector<Hash256> lacking;
   for (const Hash256& txid : assembly.receiver->txids()) {
     TransactionPtr body = node_.pool.find(txid);
     if (body == nullptr) {
       const auto kept = assembly.bodies.find(txid);
       if (kept != assembly.bodies.end()) body = kept->second;
     }
-    if (body == nullptr) {
-      // It left the pool meanwhile: the whole block is asked for.
-      ++given_up_;
-      return blocks_.ask_for_bodies();
-    }
+    if (body == nullptr) lacking.push_back(txid);
     block.transactions.push_back(std::move(body));
   }
+  if (lacking.empty()) return true;
+  relay_.fetch(lacking);
+  return false;
+}
+
+Status SkeletonExchange::finish(const Hash256& hash) {
+  Assembly& assembly = assemblies_.at(hash);
+  const Skeleton& skeleton = assembly.receiver->skeleton();
+  NetBlock block;
+  block.header = skeleton.header;
+  TransactionPtr coinbase;
+  const Verdict verdict = read_transaction(node_.parameters, skeleton.coinbase, coinbase);
+  if (!verdict.accepted()) {
+    // Its id is under the Merkle root, which agrees: the block itself is wrong.
+    const PeerId from = assembly.sources.empty() ? 0 : assembly.sources.front();
+    give_up(hash);
+    if (from != 0) node_.misbehaved(from, "coinbase: " + verdict.reason);
+    return {};
+  }
+  block.transactions.push_back(std::move(coinbase));
+  auto whole = collect(assembly, block);
+  if (!whole) return pass(whole);
+  if (!*whole) {
+    if (!assembly.lacks_bodies) {
+      assembly.deadline_ms = node_.now_ms() + limits_.bodies_timeout_ms;
+    }
+    assembly.lacks_bodies = true;
+    return {};
+  }
+  Assembly done = std::move(assembly);
+  assemblies_.erase(hash);
+  blocks_.no_longer_aside(hash);
+  return judge(hash, std::move(done), std::move(block));
+}
+
+Status SkeletonExchange::judge(const Hash256& hash, Assembly assembly, NetBlock block) {
+  const PeerId from = assembly.sources.empty() ? 0 : assembly.sources.front();
   auto processed = node_.chain.process_block(block);
   if (!processed) return pass(processed);
   if (processed->peer_to_blame) {
@@ -213,9 +233,11 @@ Status SkeletonExchange::finish(const Hash256& hash) {
   }
   if (!processed->accepted()) return {};
   ++assembled_count_;
+  const Skeleton& skeleton = assembly.receiver->skeleton();
   recent_.push_back({hash, skeleton, block.transactions, nullptr});
   if (recent_.size() > limits_.recent_blocks) recent_.pop_front();
-  auto message = std::make_shared<const Bytes>(encode_message(node_.parameters.magic, skeleton));
+  const auto message =
+      std::make_shared<const Bytes>(encode_message(node_.parameters.magic, skeleton));
   for (const auto& [id, peer] : node_.peers) {
     const bool has_it = std::ranges::find(assembly.sources, id) != assembly.sources.end();
     if (peer.has_pool() && !has_it) node_.host.send(id, message);
@@ -316,14 +338,19 @@ Status SkeletonExchange::tick() {
   const std::int64_t now_ms = node_.now_ms();
   std::vector<Hash256> late;
   for (const auto& [hash, assembly] : assemblies_) {
-    if (assembly.deadline_ms <= now_ms) late.push_back(hash);
+    if (assembly.deadline_ms <= now_ms || assembly.lacks_bodies) late.push_back(hash);
   }
   for (const Hash256& hash : late) {
     const auto found = assemblies_.find(hash);
     if (found == assemblies_.end()) continue;
     Assembly& assembly = found->second;
-    const bool left = assembly.deadline_ms == 0 ? !assembly.sources.empty() : ask_another(assembly);
-    if (left) {
+    if (assembly.lacks_bodies && assembly.deadline_ms > now_ms) {
+      TWINCHAIN_TRY(finish(hash));
+      continue;
+    }
+    const bool asked_has_gone = assembly.deadline_ms == 0;
+    const bool left = asked_has_gone ? !assembly.sources.empty() : ask_another(assembly);
+    if (left && !assembly.lacks_bodies) {
       TWINCHAIN_TRY(drive(hash));
     } else {
       give_up(hash);

@@ -12,6 +12,7 @@
 #include "twinchain/net/list_server.hpp"
 #include "twinchain/net/skeleton_receiver.hpp"
 #include "twinchain/net/skeleton_sender.hpp"
+#include "twinchain/net/transaction_relay.hpp"
 
 namespace twinchain::net {
 
@@ -19,6 +20,7 @@ struct SkeletonLimits {
   std::size_t assemblies = 8;     ///< blocks that are put together at a time
   std::size_t recent_blocks = 8;  ///< whose questions are answered
   std::int64_t answer_timeout_ms = 5'000;
+  std::int64_t bodies_timeout_ms = 30'000;
   std::uint64_t fetched_bytes = std::uint64_t{1} << 30;  ///< bodies held of one block
 };
 
@@ -27,9 +29,9 @@ class SkeletonExchange {
   /// A block was put together here (not downloaded) and is part of a chain now.
   using Assembled = std::function<void(const NetBlock& block, const Skeleton& skeleton)>;
 
-  SkeletonExchange(NodeContext& node, BlockSync& blocks, ListServer& lists,
+  SkeletonExchange(NodeContext& node, TransactionRelay& relay, BlockSync& blocks, ListServer& lists,
                    const SkeletonLimits& limits = {})
-      : node_(node), blocks_(blocks), lists_(lists), limits_(limits) {}
+      : node_(node), relay_(relay), blocks_(blocks), lists_(lists), limits_(limits) {}
 
   Status take(PeerId from, Skeleton&& message);
   Status take(PeerId from, const Symbols& message);
@@ -44,6 +46,7 @@ class SkeletonExchange {
   void disconnected(PeerId peer);
   void on_assembled(Assembled call) { assembled_ = std::move(call); }
 
+  [[nodiscard]] std::size_t in_progress() const { return assemblies_.size(); }
   [[nodiscard]] std::uint64_t assembled() const { return assembled_count_; }
   [[nodiscard]] std::uint64_t given_up() const { return given_up_; }
   [[nodiscard]] std::uint64_t symbols_received() const { return symbols_; }
@@ -56,6 +59,8 @@ class SkeletonExchange {
     std::unordered_map<Hash256, TransactionPtr, HashHasher> bodies;
     std::uint64_t bytes = 0;
     std::int64_t deadline_ms = 0;
+    /// The list is known, but not all bodies are here: they are fetched as any transaction.
+    bool lacks_bodies = false;
   };
   struct Recent {
     Hash256 hash{};
@@ -67,6 +72,8 @@ class SkeletonExchange {
   Assembly* assembly_of(const Hash256& block, PeerId from);
   Status drive(const Hash256& hash);
   Status finish(const Hash256& hash);
+  Result<bool> collect(Assembly& assembly, NetBlock& block);
+  Status judge(const Hash256& hash, Assembly assembly, NetBlock block);
   void give_up(const Hash256& hash);
   /// The next source is asked; false when there is none.
   bool ask_another(Assembly& assembly);
@@ -74,6 +81,7 @@ class SkeletonExchange {
   SkeletonSender& sender(Recent& recent);
 
   NodeContext& node_;
+  TransactionRelay& relay_;
   BlockSync& blocks_;
   ListServer& lists_;
   SkeletonLimits limits_;

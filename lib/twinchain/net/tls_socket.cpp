@@ -80,10 +80,7 @@ Result<std::size_t> TlsSocket::read(std::span<std::uint8_t> into) {
     if (*count > 0 || ended()) return count;
     auto came = fill();
     if (!came) return pass(came);
-    if (!*came) {
-      channel_->release_idle();
-      return std::size_t{0};
-    }
+    if (!*came) return std::size_t{0};
   }
 }
 

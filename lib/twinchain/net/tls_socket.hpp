@@ -26,6 +26,9 @@ class TlsSocket {
   /// Says farewell, as far as the network takes it.
   void close();
 
+  /// Gives memory back that an idle link does not need.
+  void release_idle() { channel_->release_idle(); }
+
   [[nodiscard]] TlsChannel& channel() { return *channel_; }
   /// Encrypted bytes that the network took and gave.
   [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }

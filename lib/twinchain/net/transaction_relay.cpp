@@ -83,6 +83,22 @@ void TransactionRelay::offer(PeerId to, const std::vector<Hash256>& txids) {
   serve(to, wanted);
 }
 
+void TransactionRelay::fetch(const std::vector<Hash256>& txids) {
+  std::vector<PeerId> holders;
+  for (const auto& [id, peer] : node_.peers) {
+    if (peer.has_pool() && holders.size() < max_announcers) holders.push_back(id);
+  }
+  if (holders.empty()) return;
+  std::vector<Hash256> unknown;
+  for (const Hash256& txid : txids) {
+    if (node_.pool.find(txid) == nullptr && !requests_.contains(txid)) unknown.push_back(txid);
+  }
+  ask(holders.front(), unknown);
+  for (const Hash256& txid : unknown) {
+    requests_.at(txid).others.assign(holders.begin() + 1, holders.end());
+  }
+}
+
 /// Sends as much as the peer has room for; the rest waits for tick().
 void TransactionRelay::serve(PeerId peer, std::deque<Hash256>& wanted) {
   NotFound not_found;

@@ -37,6 +37,8 @@ class TransactionRelay {
   void take(PeerId from, const NotFound& message);
   /// Sends transactions of the pool when the peer has room for them.
   void offer(PeerId to, const std::vector<Hash256>& txids);
+  /// Asks peers with a pool for these, one after the other.
+  void fetch(const std::vector<Hash256>& txids);
   void disconnected(PeerId peer);
 
   /// Checks all that has come since. Errors are the node's own.

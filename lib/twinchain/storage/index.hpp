@@ -30,7 +30,7 @@ struct SegmentRecord {
   /// Everything before is in the index, or is damage that was noticed.
   std::uint64_t indexed_to = 0;
   std::uint64_t frames = 0;  ///< good frames before indexed_to, END not counted
-  bool sealed = false;       ///< an END frame closes it
+  bool sealed = false;       ///< nothing is written to it any more; mostly an END closes it
   bool shrinking = false;    ///< gc is replacing it: scan it anew when found so
   bool links_only = false;   ///< gc has dropped its data
   // To know the file again: where the first and the last frame begin that were indexed, and the

@@ -45,9 +45,24 @@ class Scan {
         result_(result),
         fetcher_(fs, layout) {}
 
-  Status segment(SegmentRecord record, std::uint64_t size_bytes, bool cut_tail);
+  Status segment(SegmentRecord record, std::uint64_t size_bytes, bool is_last, bool may_cut);
 
  private:
+  /// What was read behind what the index knew.
+  struct Extent {
+    std::uint64_t good_end = 0;  ///< of the last good frame
+    /// Where damaged frames before it end, if their headers tell the truth.
+    std::uint64_t claimed_end = 0;
+    std::uint64_t damaged_places = 0;
+
+    /// A good frame was found inside of a damaged one, because nothing good follows where that one
+    /// says that it ends. If the segment were cut there, or written to, something would: and the
+    /// next reader would take the good frame for a part of the damaged one.
+    [[nodiscard]] bool may_hide_frames() const {
+      return claimed_end > 0 && claimed_end + frame_header_size > good_end;
+    }
+  };
+  Result<Extent> read_frames(SegmentRecord& record, std::uint64_t size_bytes);
   Status take(const Frame& frame, SegmentRecord& record);
   Status cut(const SegmentRecord& record, std::uint64_t good_end, std::uint64_t size_bytes);
   Status write_again(std::uint32_t number, std::uint64_t from, std::uint64_t to);
@@ -61,46 +76,27 @@ class Scan {
   std::size_t uncommitted_ = 0;
 };
 
-Status Scan::segment(SegmentRecord record, std::uint64_t size_bytes, bool cut_tail) {
+Status Scan::segment(SegmentRecord record, std::uint64_t size_bytes, bool is_last, bool may_cut) {
   const std::uint64_t from = record.indexed_to;
-  std::uint64_t good_end = from;
-  std::uint64_t damaged = 0;
-  auto scanner =
-      SegmentScanner::open(fs_, layout_.segment_path(record.number), record.indexed_to, size_bytes);
-  if (!scanner) return pass(scanner);
-  if (size_bytes >= preamble_size) good_end = std::max<std::uint64_t>(good_end, preamble_size);
-  for (bool more = true; more;) {
-    auto event = (*scanner)->next();
-    if (!event) return pass(event);
-    switch (event->kind) {
-      case StreamEventKind::frame:
-        TWINCHAIN_TRY(take(event->frame, record));
-        good_end = event->offset + event->frame.size_bytes();
-        record.sealed = false;
-        (*scanner)->recycle(std::move(event->frame.body));
-        break;
-      case StreamEventKind::end:
-        good_end = event->offset + frame_header_size + end_body_size;
-        record.sealed = true;
-        break;
-      case StreamEventKind::damage:
-      case StreamEventKind::truncated:
-        ++damaged;
-        break;
-      case StreamEventKind::finished:
-      case StreamEventKind::stopped:
-        more = false;
-        break;
+  auto read = read_frames(record, size_bytes);
+  if (!read) return pass(read);
+  result_.size_bytes += size_bytes - std::min(size_bytes, from);
+  std::uint64_t damaged = read->damaged_places;
+  record.indexed_to = size_bytes;
+  if (is_last && read->may_hide_frames()) {
+    record.sealed = true;
+    notes_(place(record.number, read->good_end) +
+           ": the damage before it leaves open where frames end; the segment stays as it is");
+  } else if (is_last && (read->good_end < size_bytes || size_bytes < preamble_size)) {
+    // What is not cut now, by who only reads, stays unread for who will.
+    record.indexed_to = read->good_end;
+    if (damaged > 0) --damaged;
+    if (may_cut) {
+      TWINCHAIN_TRY(cut(record, read->good_end, size_bytes));
+      record.indexed_to = std::max<std::uint64_t>(read->good_end, preamble_size);
     }
   }
-  result_.size_bytes += size_bytes - std::min(size_bytes, record.indexed_to);
-  record.indexed_to = size_bytes;
-  if (cut_tail && (good_end < size_bytes || size_bytes < preamble_size)) {
-    TWINCHAIN_TRY(cut(record, good_end, size_bytes));
-    record.indexed_to = std::max<std::uint64_t>(good_end, preamble_size);
-    if (damaged > 0) --damaged;
-  }
-  if (cut_tail) TWINCHAIN_TRY(write_again(record.number, from, record.indexed_to));
+  if (is_last && may_cut) TWINCHAIN_TRY(write_again(record.number, from, record.indexed_to));
   if (damaged > 0) {
     result_.damaged_places += damaged;
     notes_(place(record.number, 0) + ": " + decimal(damaged) +
@@ -109,6 +105,46 @@ Status Scan::segment(SegmentRecord record, std::uint64_t size_bytes, bool cut_ta
   record.shrinking = false;
   TWINCHAIN_TRY(index_.set_segment(record));
   return index_.commit();
+}
+
+Result<Scan::Extent> Scan::read_frames(SegmentRecord& record, std::uint64_t size_bytes) {
+  Extent extent;
+  extent.good_end = record.indexed_to;
+  if (size_bytes >= preamble_size) {
+    extent.good_end = std::max<std::uint64_t>(extent.good_end, preamble_size);
+  }
+  auto scanner =
+      SegmentScanner::open(fs_, layout_.segment_path(record.number), record.indexed_to, size_bytes);
+  if (!scanner) return pass(scanner);
+  std::uint64_t claimed = 0;  // by frames that no good one follows yet
+  while (true) {
+    auto event = (*scanner)->next();
+    if (!event) return pass(event);
+    switch (event->kind) {
+      case StreamEventKind::frame:
+        TWINCHAIN_TRY(take(event->frame, record));
+        extent.good_end = event->offset + event->frame.size_bytes();
+        extent.claimed_end = std::max(extent.claimed_end, claimed);
+        record.sealed = false;
+        (*scanner)->recycle(std::move(event->frame.body));
+        break;
+      case StreamEventKind::end:
+        extent.good_end = event->offset + frame_header_size + end_body_size;
+        extent.claimed_end = std::max(extent.claimed_end, claimed);
+        record.sealed = true;
+        break;
+      case StreamEventKind::damage:
+      case StreamEventKind::truncated:
+        ++extent.damaged_places;
+        if (event->header) {
+          claimed = std::max(claimed, event->offset + frame_header_size + event->header->body_size);
+        }
+        break;
+      case StreamEventKind::finished:
+      case StreamEventKind::stopped:
+        return extent;
+    }
+  }
 }
 
 Status Scan::take(const Frame& frame, SegmentRecord& record) {
@@ -305,7 +341,7 @@ Result<CatchUp> catch_up(Fs& fs, const Layout& layout, Index& index, const Catch
     const bool is_last = &file == &files->back();
     const bool incomplete = is_last && options.may_cut && file.size_bytes < preamble_size;
     if (record.indexed_to < file.size_bytes || incomplete) {
-      TWINCHAIN_TRY(scan.segment(record, file.size_bytes, is_last && options.may_cut));
+      TWINCHAIN_TRY(scan.segment(record, file.size_bytes, is_last, options.may_cut));
     }
   }
   return result;

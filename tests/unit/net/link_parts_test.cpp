@@ -42,8 +42,11 @@ TEST_CASE("message reader: messages however their bytes are cut") {
       if (!reader.complete()) continue;
       types.push_back(reader.type());
       REQUIRE(parse_message(reader.type(), reader.body()));
+      const std::size_t kept = reader.memory_bytes();
       reader.next();
-      CHECK(reader.memory_bytes() <= std::size_t{64} << 10);
+      CHECK(reader.memory_bytes() == kept);
+      reader.release_idle();
+      CHECK(reader.memory_bytes() == 0);
     }
     CHECK(types == std::vector<std::uint16_t>{1, 4, 15, 2});
   }

@@ -252,7 +252,6 @@ class RawLink {
   }
   [[nodiscard]] int fd() const { return fd_.get(); }
 
-
  private:
   UniqueFd fd_;
   std::optional<net::TlsSocket> tls_;
