@@ -252,7 +252,6 @@ Status AnchorEngine::contact() {
                      "use a state folder for each ledger"));
   }
   for (const auto& [hash, record] : journal_.records()) {
-    if (record.emitted) continue;
     for (const Prepared& transaction : record.transactions) ledger_.remember(transaction);
   }
   tip_ = *tip;

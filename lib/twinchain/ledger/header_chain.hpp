@@ -31,9 +31,6 @@ using HeaderRule = std::function<std::optional<std::string>(const bitcoin::Block
 
 struct HeaderChainOptions {
   Network network;
-  /// Difficulty and time by the rules of a made network, from the file's first header on. Empty:
-  /// those of the network.
-  HeaderRule rule;
   /// Of the file's first header. 0: it must be the network's genesis.
   std::uint32_t first_height = 0;
   /// Checkpoint: what the first header's hash must be. Without it, and with a height above 0, the
@@ -41,6 +38,9 @@ struct HeaderChainOptions {
   std::optional<Hash256> first_hash;
   /// Threads for the proof of work, which takes long on Litecoin; 0: the caller's own.
   unsigned threads = std::thread::hardware_concurrency();
+  /// Difficulty and time by the rules of a made network, from the file's first header on. Empty:
+  /// those of the network.
+  HeaderRule rule = {};
 };
 
 /// The file stays open and must not change. Memory is about 10 bytes a header. Not thread-safe.

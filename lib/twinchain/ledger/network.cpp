@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "twinchain/base/hex.hpp"
+#include "twinchain/crypto/sha256.hpp"
 
 namespace twinchain::ledger {
 namespace {
@@ -82,7 +83,7 @@ std::span<const Network> networks() {
 
 Network made_network(const Hash256& genesis, std::uint32_t easiest_bits) {
   Network network;
-  network.magic = load_le<std::uint32_t>(genesis.data());
+  network.magic = load_le<std::uint32_t>(sha256(ByteView(genesis)).data());
   network.genesis_displayed = to_hex_reversed(genesis);
   network.name = std::string(made_prefix) +
                  network.genesis_displayed.substr(network.genesis_displayed.size() - made_digits);
