@@ -98,7 +98,9 @@ void LyingActor::lie(World& world) {
     case 0: {
       // What a node sent, with a byte changed, comes back.
       Bytes changed = last_;
-      if (!changed.empty()) changed[world.below(changed.size())] ^= 1 << world.below(8);
+      if (!changed.empty()) {
+        changed[world.below(changed.size())] ^= static_cast<std::uint8_t>(1U << world.below(8));
+      }
       world.send_raw(link_, std::move(changed));
       break;
     }

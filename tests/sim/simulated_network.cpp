@@ -5,7 +5,6 @@
 #include <cstdlib>
 
 #include "twinchain/base/hex.hpp"
-#include "twinchain/bitcoin/merkle_branch.hpp"
 #include "twinchain/bitcoin/script.hpp"
 #include "twinchain/bitcoin/sighash.hpp"
 #include "twinchain/crypto/sha256.hpp"
@@ -125,6 +124,18 @@ World::~World() {
   }
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
+}
+
+bool World::is_up(std::size_t node) const {
+  return nodes_[node]->node != nullptr;
+}
+
+net::Node& World::node(std::size_t index) {
+  return *nodes_[index]->node;
+}
+
+net::NodeStorage& World::storage(std::size_t index) {
+  return *nodes_[index]->storage;
 }
 
 void World::at(std::int64_t delay_us, std::function<void()> call) {
@@ -428,23 +439,18 @@ void MiningActor::find(World& world, std::uint64_t work) {
   if (work != work_ || link_ == 0) return;
   ++work_;
   const auto now_s = static_cast<std::uint32_t>(world.clock.wall_ns() / 1'000'000'000);
-  bitcoin::Transaction coinbase =
-      net::make_coinbase(world.parameters(), list_.info, payout_script_, world.random());
-  std::vector<Hash256> txids = {bitcoin::txid(coinbase)};
-  txids.insert(txids.end(), list_.txids.begin(), list_.txids.end());
-  bitcoin::BlockHeader header;
-  header.version = 0x20000000;
-  header.previous = list_.info.tip;
-  header.merkle_root = bitcoin::merkle_root(txids);
-  header.time_s = std::max(list_.info.min_time_s, now_s);
-  header.bits = list_.info.bits;
+  auto block = net::make_pre_block(world.parameters(), std::make_shared<net::Snapshot>(list_),
+                                   payout_script_, world.random(), now_s);
+  if (!block) broken(0, "a node's list makes no block: " + block.error().message);
+  // Few hashes: the search is part of the virtual time already.
   const bitcoin::UInt256 any = ~bitcoin::UInt256();
+  bitcoin::BlockHeader& header = block->header;
   while (!bitcoin::meets_target(bitcoin::block_hash(header), header.bits, any)) ++header.nonce;
   net::SkeletonOptions options;
   options.salt = world.random();
   auto sender = std::make_unique<net::SkeletonSender>(
-      header, bitcoin::serialize(coinbase, bitcoin::TxEncoding::no_witness), list_.txids, &list_,
-      options);
+      header, bitcoin::serialize(block->coinbase, bitcoin::TxEncoding::no_witness), list_.txids,
+      &list_, options);
   ++found;
   world.send(link_, sender->skeleton());
   senders_.emplace(bitcoin::block_hash(header), std::move(sender));

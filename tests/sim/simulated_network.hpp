@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "twinchain/crypto/secp256k1.hpp"
 #include "twinchain/net/miner.hpp"
 #include "twinchain/net/node.hpp"
 #include "twinchain/net/node_storage.hpp"
@@ -73,7 +74,7 @@ class World {
   void start(std::size_t node);
   /// As SIGKILL.
   void crash(std::size_t node);
-  [[nodiscard]] bool is_up(std::size_t node) const { return nodes_[node]->node != nullptr; }
+  [[nodiscard]] bool is_up(std::size_t node) const;
   /// Links between nodes of different groups are cut, and cannot be made; -1 for all one group.
   void partition(const std::vector<int>& groups);
   /// A random link between nodes breaks; both will connect again.
@@ -86,8 +87,8 @@ class World {
   void close(std::uint64_t link);
   void forget(Actor& actor);
 
-  [[nodiscard]] net::Node& node(std::size_t index) { return *nodes_[index]->node; }
-  [[nodiscard]] net::NodeStorage& storage(std::size_t index) { return *nodes_[index]->storage; }
+  [[nodiscard]] net::Node& node(std::size_t index);
+  [[nodiscard]] net::NodeStorage& storage(std::size_t index);
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const net::ChainParameters& parameters() const { return parameters_; }
 

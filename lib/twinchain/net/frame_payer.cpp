@@ -133,6 +133,11 @@ void FramePayer::set_accepted(std::size_t payment, bool accepted) {
   }
 }
 
+bool FramePayer::waits_for_answer() const {
+  return connected_ && (!sent_.empty() || coins_asked_ || (search_ && search_asked_) ||
+                        (coin_question_ && coin_question_asked_));
+}
+
 bool FramePayer::settled() const {
   return gathered_.frames.empty() && ready_.empty() && state_.abandoned().empty() &&
          unaccepted_ == 0;

@@ -82,6 +82,8 @@ class FramePayer {
   /// What is to be sent now; what it tells of is durable.
   Result<std::vector<Message>> take_messages(std::int64_t now_ns);
 
+  /// Something was asked or submitted on this link and is not answered.
+  [[nodiscard]] bool waits_for_answer() const;
   /// Nothing gathered, and the node has every payment.
   [[nodiscard]] bool settled() const;
   /// And every payment is deep enough.

@@ -62,11 +62,20 @@ Result<bool> TransactionFinder::look_into(const NodeContext& node, const HeaderN
       !std::ranges::binary_search(known->second, load_le<std::uint64_t>(answer.txid.data()))) {
     return false;
   }
-  auto raw = node.blocks.get(at.hash);
-  if (!raw) return pass(raw);
-  if (!*raw) return false;
   NetBlock block;
-  if (!read_block(node.parameters, **raw, node.workers, block).accepted()) return false;
+  if (at.parent == nullptr) {
+    // No body is kept of what follows from the parameters.
+    bitcoin::Block genesis = genesis_block(node.parameters);
+    block.header = genesis.header;
+    for (bitcoin::Transaction& one : genesis.transactions) {
+      block.transactions.push_back(share_transaction(std::move(one)));
+    }
+  } else {
+    auto raw = node.blocks.get(at.hash);
+    if (!raw) return pass(raw);
+    if (!*raw) return false;
+    if (!read_block(node.parameters, **raw, node.workers, block).accepted()) return false;
+  }
   if (known == blocks_.end()) remember(at.hash, block);
   const auto found = std::ranges::find_if(
       block.transactions, [&](const TransactionPtr& one) { return one->txid == answer.txid; });

@@ -22,7 +22,7 @@ std::string payer_key_path(const std::string& name_or_path) {
 }
 
 Result<EcdsaSecretKey> create_payer_key(Fs& fs, const std::string& path) {
-  const EcdsaSecretKey key = EcdsaSecretKey::generate();
+  EcdsaSecretKey key = EcdsaSecretKey::generate();
   auto there = fs.exists(path);
   if (!there) return pass(there);
   if (*there) {

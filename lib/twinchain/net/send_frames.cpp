@@ -30,6 +30,7 @@ class FrameSender {
         options_(options),
         messages_(messages) {
     away_since_ns_ = now();
+    heard_ns_ = now();
     if (link_) payer_.connected(now());
   }
 
@@ -184,12 +185,17 @@ class FrameSender {
         return {};
       }
       if (!*incoming) break;
+      heard_ns_ = now();
       const Status status = payer_.receive(**incoming, now());
       if (!status && status.error().code == ExitCode::malformed) {
         lose_link(status.error());
         return {};
       }
       if (!status) return status;
+    }
+    if (!payer_.waits_for_answer()) heard_ns_ = now();
+    if (now() - heard_ns_ > options_.answer_ns) {
+      lose_link({ExitCode::peer, "the node does not answer", {}});
     }
     return {};
   }
@@ -215,6 +221,7 @@ class FrameSender {
     }
     link_ = std::move(*link);
     payer_.connected(now());
+    heard_ns_ = now();
     return true;
   }
 
@@ -226,6 +233,7 @@ class FrameSender {
   const SendFramesMessages& messages_;
   SendFramesResult result_;
   std::int64_t away_since_ns_ = 0;
+  std::int64_t heard_ns_ = 0;
   std::int64_t stopping_since_ns_ = 0;
   std::int64_t connect_again_ns_ = 0;
   std::int64_t reconnect_wait_ns_ = 250'000'000;

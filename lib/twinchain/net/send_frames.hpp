@@ -29,6 +29,8 @@ struct SendFramesOptions {
   bool wait = false;
   /// After the input's end: so long without a node is an error (ExitCode::peer).
   std::int64_t patience_ns = 60'000'000'000;
+  /// A node that says nothing for so long while it owes an answer is left for another one.
+  std::int64_t answer_ns = 120'000'000'000;
 };
 
 struct SendFramesMessages {

@@ -7,8 +7,8 @@
 // The magic is in the order in which people write it (the upper byte of a ChainParameters::magic is
 // the first on the wire); all other numbers are little-endian.
 //
-// The link itself (TLS 1.3) authenticates and orders the bytes, so there is no
-// checksum. Before a peer has said hello, bodies are limited to max_hello_body_bytes. Every list
+// The link itself (TLS 1.3, crypto/tls_channel.hpp) authenticates and orders the bytes, so there is
+// no checksum. Before a peer has said hello, bodies are limited to max_hello_body_bytes. Every list
 // has a bound that is checked before memory is taken for it. All functions are thread-safe.
 #pragma once
 

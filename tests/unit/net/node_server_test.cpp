@@ -64,7 +64,7 @@ TEST_CASE("node server: two servers and their links") {
   SUBCASE("many messages in order, in both directions, small and large") {
     constexpr std::uint64_t count = 3000;
     const Bytes large_block(block_part_bytes, 7);
-    const auto send_all = [&, count](NodeServer& server, PeerId peer) {
+    const auto send_all = [&](NodeServer& server, PeerId peer) {
       server.send(peer, encoded(Hello{}));
       for (std::uint64_t i = 0; i < count; ++i) {
         server.send(peer, ping(i));

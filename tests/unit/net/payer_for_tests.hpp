@@ -1,6 +1,8 @@
 // A node without sockets for the tests of payers: a real pool and real coins judge what they send.
 #pragma once
 
+#include <map>
+
 #include "twinchain/net/frame_payer.hpp"
 #include "twinchain/net/mempool.hpp"
 #include "twinchain/stream/writer.hpp"

@@ -381,6 +381,43 @@ TEST_CASE("receiver: a block that repeats a transaction is never complete (CVE-2
       resolve_match(match, std::span(txids).subspan(1), sha256d(coinbase), header.merkle_root));
 }
 
+TEST_CASE("receiver: a foreign transaction with the 6-byte id of one that the receiver lacks") {
+  // A coinbase without outputs, and a txid that was searched for (2^31 hashes): under this block's
+  // key it has the lower 6 bytes of the id of transaction 89452.
+  bitcoin::Transaction bare;
+  bare.inputs.push_back({{{}, 0xffffffff}, {}, 0xffffffff, {}});
+  const Bytes coinbase = bitcoin::serialize(bare, bitcoin::TxEncoding::no_witness);
+  constexpr std::size_t twin = 89'452;
+  Hash256 foreign{};
+  store_le(&foreign[8], std::uint64_t{2'967'987'647});
+  std::vector<Hash256> txids(std::size_t{1} << 17);
+  for (std::size_t i = 0; i < txids.size(); ++i) {
+    std::array<std::uint8_t, 8> number{};
+    store_le(number.data(), std::uint64_t{i});
+    txids[i] = sha256(number);
+  }
+  txids = sorted(std::move(txids));
+  SkeletonSender sender(header_of(txids, coinbase), coinbase, txids, nullptr, {.max_symbols = 10});
+  const SipKey key = skeleton_key(sender.skeleton().header, 0);
+  REQUIRE(((short_id(key, foreign) ^ short_id(key, txids[twin])) & short_id_mask) == 0);
+
+  std::vector<Hash256> mempool = txids;
+  mempool.push_back(foreign);
+  std::size_t lacking = 0;
+  SUBCASE("it has both") {}
+  SUBCASE("it has the foreign one only") {
+    mempool.erase(mempool.begin() + twin);
+    lacking = 1;
+  }
+  SkeletonReceiver receiver(sender.skeleton(), mempool, {});
+  if (receiver.next() == Next::ask_symbols) receiver.give_up_rung();
+  const Run run = answer(receiver, sender, txids);
+  CHECK(run.end == Next::complete);
+  CHECK(run.lists == 1);
+  CHECK(run.transactions == lacking);
+  CHECK(receiver.txids() == txids);
+}
+
 TEST_CASE("match: a difference names what goes and what comes; ids of several txids are choices") {
   const Hash256 a = numbered(1);
   const Hash256 b = numbered(2);
