@@ -209,9 +209,8 @@ Result<chain::AuditOptions> audit_options(const Options& options, ledger::KnownB
   out.find_block = [&blocks](std::uint32_t network, const Hash256& block) {
     return find_block(blocks, network, block);
   };
-  out.network_name = [](std::uint32_t magic) {
-    const auto network = ledger::network_by_magic(magic);
-    return network ? std::string(network->name) : "network " + decimal(std::uint64_t{magic});
+  out.network_name = [&blocks](std::uint32_t magic) {
+    return blocks.network_name(magic).value_or("network " + decimal(std::uint64_t{magic}));
   };
   out.threads = options.threads > 0 ? options.threads
                                     : std::clamp(std::thread::hardware_concurrency(), 1U, 16U);

@@ -99,8 +99,17 @@ Status KnownBlocks::find_network(Source& source) {
   if (source.network) return {};
   auto tip = source.ledger->tip();
   if (!tip) return pass(tip);
-  source.network = tip->network.magic;
+  source.network = tip->network;
   return {};
+}
+
+std::optional<std::string> KnownBlocks::network_name(std::uint32_t network) const {
+  if (const auto built_in = network_by_magic(network)) return built_in->name;
+  if (headers_ && headers_->tip().network.magic == network) return headers_->tip().network.name;
+  for (const Source& source : ledgers_) {
+    if (source.network && source.network->magic == network) return source.network->name;
+  }
+  return std::nullopt;
 }
 
 Result<OtsBlock> KnownBlocks::at(std::string_view network, std::uint32_t height) {
@@ -120,7 +129,7 @@ Result<OtsBlock> KnownBlocks::at(std::string_view network, std::uint32_t height)
       away = std::move(asked.error());
       continue;
     }
-    if (*source.network != magic) continue;
+    if (source.network->magic != magic) continue;
     known = true;
     auto header = source.ledger->headers(height, 1);
     auto place = header && !header->empty()
@@ -158,7 +167,7 @@ Result<std::optional<KnownBlock>> KnownBlocks::find(std::uint32_t network,
       away = std::move(known.error());
       continue;
     }
-    if (*source.network != network) continue;
+    if (source.network->magic != network) continue;
     auto position = source.ledger->position(block_hash);
     if (!position) {
       away = std::move(position.error());

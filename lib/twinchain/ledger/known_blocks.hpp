@@ -60,13 +60,16 @@ class KnownBlocks {
   /// hand. Of two ledgers of one network the one that has the block counts, for the other may be
   /// behind. ExitCode::peer when a ledger could not be asked and no other has the block.
   Result<std::optional<KnownBlock>> find(std::uint32_t network, const Hash256& block_hash);
+  /// Of a network that is built in, or of one of which there are headers or a ledger that was
+  /// asked.
+  [[nodiscard]] std::optional<std::string> network_name(std::uint32_t network) const;
   /// The block at a height of the best chain of a network, as check_ots() asks for it.
   Result<OtsBlock> at(std::string_view network, std::uint32_t height);
 
  private:
   struct Source {
     std::unique_ptr<Ledger> ledger;
-    std::optional<std::uint32_t> network;
+    std::optional<Network> network;
   };
   Status open_headers(Fs& fs, const KnownBlocksOptions& options);
   static Status find_network(Source& source);

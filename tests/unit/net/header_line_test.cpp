@@ -6,7 +6,8 @@
 
 #include "twinchain/ledger/known_blocks.hpp"
 #include "twinchain/net/header_tree.hpp"
-#include "twinchain/sys/memory_fs.hpp"
+#include "twinchain/net/wire.hpp"
+#include "twinchain/sys/faulty_fs.hpp"
 #include "unit/net/network_for_tests.hpp"
 
 using namespace twinchain;
@@ -84,7 +85,8 @@ TEST_CASE("a line of headers takes what a node takes") {
   for (int i = 0; i < 400; ++i) {
     // Also backwards, as far as the median lets it, and with pauses.
     const std::uint32_t earliest_s = HeaderTree::median_time_s(*at) + 1;
-    at = &chain.add(chain.make(*at, earliest_s + random() % (i % 50 == 0 ? 900 : 60)));
+    const auto later_s = static_cast<std::uint32_t>(random() % (i % 50 == 0 ? 900 : 60));
+    at = &chain.add(chain.make(*at, earliest_s + later_s));
     batch.push_back(at->header);
     if (random() % 5 == 0) {
       REQUIRE(line.take(batch, much_later_s));
@@ -182,14 +184,15 @@ TEST_CASE("a file of a made network's headers is checked by its rules") {
   std::vector<bitcoin::BlockHeader> headers{genesis_block(chain.parameters).header};
   for (const auto& header : chain.branch(chain.tree.genesis(), 60, 3)) headers.push_back(header);
   const auto network = made_network_of(chain.parameters);
+  MemoryFs fs;
+  int files = 0;
   const auto open = [&](const Bytes& bytes, ledger::KnownBlocksOptions how) {
-    static MemoryFs fs;
-    fs = MemoryFs();
-    auto file = fs.open("h", OpenMode::create);
+    const std::string path = "headers-" + std::to_string(++files);
+    auto file = fs.open(path, OpenMode::create);
     REQUIRE(file);
     const ByteView pieces[] = {bytes};
     REQUIRE((*file)->append(pieces));
-    how.headers_path = "h";
+    how.headers_path = path;
     return ledger::KnownBlocks::open(fs, how);
   };
   ledger::KnownBlocksOptions how;

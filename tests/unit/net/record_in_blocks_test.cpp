@@ -1,5 +1,6 @@
 #include "twinchain/net/record_in_blocks.hpp"
 
+#include "twinchain/base/crc32c.hpp"
 #include "twinchain/net/data_transaction.hpp"
 #include "unit/net/payer_for_tests.hpp"
 
