@@ -223,8 +223,10 @@ TEST_CASE("a file of a made network's headers is checked by its rules") {
   CHECK_FALSE(open(bytes_of({easy.begin() + 20, easy.end()}), how));
   how.first_height = 21;  // of another height each difficulty would be another one
   CHECK_FALSE(open(bytes_of({headers.begin() + 20, headers.end()}), how));
-  // Without the rules nobody knows whose headers these are.
-  auto unknown = open(bytes_of(headers), {});
-  REQUIRE_FALSE(unknown);
-  CHECK(unknown.error().code == ExitCode::usage);
+  // Of another network they are not.
+  ledger::KnownBlocksOptions other;
+  other.network = "bitcoin-regtest";
+  auto refused_too = open(bytes_of(headers), other);
+  REQUIRE_FALSE(refused_too);
+  CHECK(refused_too.error().code == ExitCode::refuted);
 }
