@@ -51,11 +51,12 @@ std::optional<Network> network_by_name(std::string_view name);
 /// All that are built in and have blocks.
 std::span<const Network> networks();
 
-/// A network that its users made, with rules of its own (twin-network(5)). All that identifies it is
-/// the hash of its genesis block, which depends on every rule. Its number is the first four bytes of
-/// that hash's SHA-256, so that no bit of it changes unnoticed; its name has the last eight digits of
-/// the hash as displayed: what people call the network says nothing. Proof of work is SHA-256d.
-/// `easiest_bits` may be left open: then a header need only meet the target that it states.
+/// A network that its users made, with rules of its own (twin-network(5)). All that identifies it
+/// is the hash of its genesis block, which depends on every rule. Its number is the first four
+/// bytes of that hash's SHA-256, so that no bit of it changes unnoticed; its name has the last
+/// eight digits of the hash as displayed: what people call the network says nothing. Proof of work
+/// is SHA-256d. `easiest_bits` may be left open: then a header need only meet the target that it
+/// states.
 Network made_network(const Hash256& genesis, std::uint32_t easiest_bits = 0x207fffff);
 /// Whether a network that is built in has this name, or one that was made can have it.
 bool is_network_name(std::string_view name);
