@@ -11,6 +11,8 @@
 #include "twinchain/ledger/anchor_filter.hpp"
 #include "twinchain/ledger/header_file.hpp"
 #include "twinchain/ledger/ots_export.hpp"
+#include "twinchain/net/mnode_ledger.hpp"
+#include "twinchain/net/payer_key.hpp"
 
 namespace {
 
@@ -28,6 +30,8 @@ struct Options {
   std::string wallet;
   double fee_rate_sat_per_vbyte = 0;
   std::string timestamp_certificates_file;
+  std::string payer = "payer.key";
+  std::string network;
   std::string timeout;
   bool no_wait = false;
   bool collect = false;
@@ -87,6 +91,24 @@ ledger::LedgerOptions ledger_options_of(const Options& options) {
   return ledger_options;
 }
 
+Result<std::unique_ptr<ledger::Ledger>> open_ledger(const Options& options,
+                                                    const ledger::LedgerOptions& ledger_options,
+                                                    bool create) {
+  net::MnodeLedgerOptions how;
+  how.payer_key_file = net::payer_key_path(options.payer);
+  if (!options.network.empty()) {
+    auto text = read_file(options.network, net::max_parameters_file_bytes);
+    if (!text) return pass(text);
+    auto parameters = net::parse_parameters(*text);
+    if (!parameters) {
+      parameters.error().message = escape(options.network) + ": " + parameters.error().message;
+      return pass(parameters);
+    }
+    how.parameters = std::move(*parameters);
+  }
+  return net::open_ledger(options.ledger, ledger_options, how, create);
+}
+
 Status check(const Options& options) {
   TWINCHAIN_TRY(check_ledger(options));
   if (options.state.empty() && (options.collect || options.no_wait)) {
@@ -123,7 +145,7 @@ Result<ExitCode> run(const Options& options) {
 
   ledger::LedgerOptions ledger_options = ledger_options_of(options);
   ledger_options.dir_blocks_per_anchor = filter_options.settings.depth;
-  auto ledger = ledger::open_ledger(options.ledger, ledger_options, true);
+  auto ledger = open_ledger(options, ledger_options, true);
   if (!ledger) return pass(ledger);
 
   UniqueFd input;
@@ -206,12 +228,17 @@ Result<ExitCode> run_export(const Options& options) {
   return ExitCode::success;
 }
 
-std::string options_for_verify(const std::string& path, const ledger::HeaderFileOutcome& outcome) {
-  std::string text = "--headers " + escape(path, 400);
+std::string options_for_verify(const Options& options, const ledger::HeaderFileOutcome& outcome) {
+  std::string text = "--headers " + escape(options.headers_file, 400);
+  const ledger::Network& network = outcome.tip.network;
+  if (network.is_made()) {
+    text += " --network " + (options.network.empty() ? "FILE" : escape(options.network, 400));
+  } else if (outcome.first_height > 0) {
+    text += " --network " + network.name;
+  }
   if (outcome.first_height == 0) return text;
-  return text + " --network " + std::string(outcome.tip.network.name) + " --first-height " +
-         decimal(std::uint64_t{outcome.first_height}) + " --checkpoint " +
-         to_hex_reversed(outcome.first_hash);
+  return text + " --first-height " + decimal(std::uint64_t{outcome.first_height}) +
+         " --checkpoint " + to_hex_reversed(outcome.first_hash);
 }
 
 Result<ExitCode> run_headers(const Options& options) {
@@ -223,7 +250,7 @@ Result<ExitCode> run_headers(const Options& options) {
     ledger_options.timeout_ms =
         static_cast<int>(std::min<std::uint64_t>(*timeout / 1'000'000, 3'600'000));
   }
-  auto ledger = ledger::open_ledger(options.ledger, ledger_options, false);
+  auto ledger = open_ledger(options, ledger_options, false);
   if (!ledger) return pass(ledger);
   cli::Progress progress(options.headers_file, 100);
   ledger::HeaderFileOptions how;
@@ -246,18 +273,20 @@ Result<ExitCode> run_headers(const Options& options) {
               to_hex_reversed(outcome->tip.block_hash) + " of " +
               std::string(outcome->tip.network.name) + ", " +
               format_time_ns(outcome->tip.time_s * 1'000'000'000));
-  const std::string line = "for verify: " + options_for_verify(options.headers_file, *outcome);
+  const std::string line = "for verify: " + options_for_verify(options, *outcome);
   outcome->first_height > 0 ? cli::note(line) : cli::detail(line);
   return ExitCode::success;
 }
 
 void define_node(CLI::App& app, Options& options) {
   app.add_option("-l,--ledger", options.ledger,
-                 "dir:PATH, bitcoin:http://HOST:PORT, litecoin:http://HOST:PORT or "
-                 "tsa:http://HOST/PATH");
+                 "dir:PATH, bitcoin:http://HOST:PORT, litecoin:http://HOST:PORT, mnode:HOST:PORT "
+                 "or tsa:http://HOST/PATH");
   app.add_option("--cookie-file", options.cookie_file, "The node's .cookie");
   app.add_option("--credentials-file", options.credentials_file,
                  "File of mode 0600 with user:password for the node");
+  app.add_option("--network", options.network,
+                 "mnode: parameters of the network (what the node says)");
 }
 
 void define_plain(CLI::App& app, Options& options) {
@@ -272,6 +301,7 @@ void define_plain(CLI::App& app, Options& options) {
   app.add_option("--state", options.state,
                  "Folder that keeps pending anchors over restarts; made when missing");
   app.add_option("--wallet", options.wallet, "The node's wallet that pays");
+  app.add_option("--payer", options.payer, "mnode: key that pays, NAME or NAME.key (payer.key)");
   app.add_option("--fee-rate", options.fee_rate_sat_per_vbyte,
                  "Satoshi per vbyte to pay (the node's estimate)")
       ->check(CLI::Range(0.001, 100000.0));

@@ -16,7 +16,7 @@
 #include "twinchain/chain/seal_stream.hpp"
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
-#include "twinchain/ledger/ledger.hpp"
+#include "twinchain/net/mnode_ledger.hpp"
 
 namespace {
 
@@ -58,7 +58,7 @@ class LedgerBeacons {
       if (url.starts_with("tsa:")) {
         return fail(ExitCode::usage, "--beacon: a time-stamp authority has no blocks");
       }
-      auto ledger = ledger::open_ledger(url, beacons->how_, false);
+      auto ledger = net::open_ledger(url, beacons->how_, {}, false);
       // A dir: ledger may be made later, by the first anchor.
       const bool may_come = url.starts_with("dir:");
       if (!ledger && ledger.error().code == ExitCode::usage && !may_come) return pass(ledger);
@@ -87,7 +87,7 @@ class LedgerBeacons {
   LedgerBeacons() = default;
   Result<chain::Beacon> ask(One& one) {
     if (one.ledger == nullptr) {
-      auto opened = ledger::open_ledger(one.url, how_, false);
+      auto opened = net::open_ledger(one.url, how_, {}, false);
       if (!opened) return pass(opened);
       one.ledger = std::move(*opened);
     }

@@ -18,6 +18,9 @@
 #include "twinchain/crypto/digests.hpp"
 #include "twinchain/crypto/sha256.hpp"
 #include "twinchain/ledger/known_blocks.hpp"
+#include "twinchain/net/header_rules.hpp"
+#include "twinchain/net/mnode_ledger.hpp"
+#include "twinchain/net/record_in_blocks.hpp"
 #include "twinchain/storage/inputs.hpp"
 
 namespace {
@@ -52,19 +55,48 @@ struct Options {
   std::string old_note;
   std::string proof;
   std::string target;
+  std::string chain;
 };
 
 constexpr std::uint64_t max_policy_size = std::uint64_t{1} << 20;
+
+/// Of --network: the parameters, when it names a file and not a network.
+Result<std::optional<net::ChainParameters>> read_network(const std::string& name_or_path) {
+  std::optional<net::ChainParameters> none;
+  if (name_or_path.empty() || ledger::network_by_name(name_or_path)) return none;
+  auto text = read_file(name_or_path, net::max_parameters_file_bytes);
+  if (!text) {
+    return fail(ExitCode::usage, "--network: unknown network " + escape(name_or_path) +
+                                     ", and not a file of parameters: " + text.error().message);
+  }
+  auto parameters = net::parse_parameters(*text);
+  if (!parameters) {
+    parameters.error().message = escape(name_or_path) + ": " + parameters.error().message;
+    return pass(parameters);
+  }
+  return std::optional(std::move(*parameters));
+}
 
 /// The blocks that the options name.
 Result<ledger::KnownBlocks> open_blocks(const Options& options) {
   if (options.offline && !options.ledgers.empty()) {
     return fail(ExitCode::usage, "--offline and --ledger exclude each other");
   }
-  if (options.headers.empty() && !(options.network.empty() && options.checkpoint.empty())) {
+  const bool asks_mnode = std::ranges::any_of(
+      options.ledgers, [](const std::string& url) { return url.starts_with("mnode:"); });
+  if (options.headers.empty() &&
+      !((options.network.empty() || asks_mnode) && options.checkpoint.empty())) {
     return fail(ExitCode::usage, "--network and --checkpoint need --headers");
   }
+  auto parameters = read_network(options.network);
+  if (!parameters) return pass(parameters);
   ledger::KnownBlocksOptions how;
+  net::MnodeLedgerOptions mnode;
+  mnode.parameters = std::move(*parameters);
+  if (mnode.parameters) how.made_network = net::made_network_of(*mnode.parameters);
+  how.open_ledger = [&mnode](const std::string& url, const ledger::LedgerOptions& ledger_options) {
+    return net::open_ledger(url, ledger_options, mnode, false);
+  };
   how.urls = options.ledgers;
   how.ledger.cookie_file = options.cookie_file;
   how.ledger.credentials_file = options.credentials_file;
@@ -132,7 +164,7 @@ Result<chain::Policy> read_policy(const Options& options) {
     policy = std::move(*parsed);
   }
   for (const std::string& name : policy.networks) {
-    if (!ledger::network_by_name(name)) {
+    if (!ledger::is_network_name(name)) {
       return fail(ExitCode::usage, escape(options.policy) + ": unknown network " + escape(name));
     }
   }
@@ -177,9 +209,8 @@ Result<chain::AuditOptions> audit_options(const Options& options, ledger::KnownB
   out.find_block = [&blocks](std::uint32_t network, const Hash256& block) {
     return find_block(blocks, network, block);
   };
-  out.network_name = [](std::uint32_t magic) {
-    const auto network = ledger::network_by_magic(magic);
-    return network ? std::string(network->name) : "network " + decimal(std::uint64_t{magic});
+  out.network_name = [&blocks](std::uint32_t magic) {
+    return blocks.network_name(magic).value_or("network " + decimal(std::uint64_t{magic}));
   };
   out.threads = options.threads > 0 ? options.threads
                                     : std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
@@ -279,6 +310,64 @@ Result<ExitCode> run_bundle(const Options& options) {
     TWINCHAIN_TRY(check.read(name, reader));
   }
   return print_report(check.finish(), options);
+}
+
+/// Calls take(frame) for each frame; damage is told, and goes on.
+template <class Take>
+Status read_frames(const std::vector<std::string>& paths, Take take) {
+  auto inputs = storage::list_inputs(real_fs(), paths);
+  if (!inputs) return pass(inputs);
+  for (const storage::Input& input : inputs->list) {
+    auto fd = cli::open_input(input.path);
+    if (!fd) return pass(fd);
+    const auto size = cli::regular_file_size(fd->get());
+    if (input.kind == chain::InputKind::active_segment && size && *size < preamble_size) continue;
+    cli::Progress progress(input.path, size.value_or(0));
+    StreamReader reader(fd->get(), reader_options(input));
+    while (true) {
+      auto event = reader.next();
+      if (!event) return pass(event);
+      if (event->kind == StreamEventKind::finished) break;
+      if (event->kind == StreamEventKind::stopped) return fail(ExitCode::loss, "stopped");
+      if (event->kind == StreamEventKind::frame) {
+        TWINCHAIN_TRY(take(event->frame));
+        reader.recycle(std::move(event->frame.body));
+        progress.show(reader.offset());
+      } else if (event->kind != StreamEventKind::end) {
+        cli::warn(escape(input.path) + " at byte " + decimal(event->offset) + ": " +
+                  event->message);
+      }
+    }
+  }
+  return {};
+}
+
+Result<ExitCode> run_blocks(const Options& options) {
+  constexpr std::uint32_t usual_depth = 6;
+  const std::uint32_t min_depth = options.min_depth > 0 ? options.min_depth : usual_depth;
+  auto parameters = read_network(options.network);
+  if (!parameters) return pass(parameters);
+  const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
+  net::RecordInBlocks record(std::move(*parameters), threads,
+                             system_clock().wall_ns() / 1'000'000'000);
+  TWINCHAIN_TRY(read_frames(options.inputs, [&record](const Frame& frame) {
+    record.add_record_frame(frame);
+    return Status();
+  }));
+  TWINCHAIN_TRY(read_frames({options.chain}, [&record](const Frame& frame) {
+    Status added = record.add_chain_frame(frame);
+    if (added || added.error().code != ExitCode::malformed) return added;
+    cli::warn(added.error().message);
+    return Status();
+  }));
+  auto report = record.finish();
+  if (!report) return pass(report);
+  if (!options.quiet) {
+    TWINCHAIN_TRY(
+        write_all(STDOUT_FILENO, as_bytes(options.json ? report_json(*report, min_depth)
+                                                       : report_text(*report, min_depth))));
+  }
+  return report->code(min_depth);
 }
 
 /// A checkpoint, alone or behind a proof (C2SP): told by the first line.
@@ -426,7 +515,9 @@ void define_blocks(CLI::App& app, Options& options) {
       ->type_name("URL");
   app.add_option("--headers", options.headers, "Block headers to check anchors with")
       ->type_name("FILE");
-  app.add_option("--network", options.network, "Network of the headers")->type_name("NAME");
+  app.add_option("--network", options.network,
+                 "Network of the headers: its name; or the file of its parameters, for mnode: too")
+      ->type_name("NAME|FILE");
   app.add_option("--first-height", options.first_height, "Height of the first header")
       ->type_name("N");
   app.add_option("--checkpoint", options.checkpoint, "Hash of the first header's block")
@@ -477,6 +568,20 @@ void define_commands(CLI::App& app, Options& options) {
   bundle->add_option("FILE", options.inputs, "The bundles, or \"-\"")->required();
   define_policy(*bundle, options);
   define_blocks(*bundle, options);
+  CLI::App* blocks = app.add_subcommand("blocks", "Check that a record is in blocks, see twin-tx");
+  blocks->callback([&options] { options.command = "blocks"; });
+  blocks->add_option("INPUT", options.inputs, "Stream files, \"-\", or the folder of a store")
+      ->required();
+  blocks->add_option("--chain", options.chain, "The blocks: the folder of a store, or a stream")
+      ->type_name("CHAIN")
+      ->required();
+  blocks
+      ->add_option("--network", options.network, "Parameters of the network (what the chain says)")
+      ->type_name("FILE");
+  blocks->add_option("--min-depth", options.min_depth, "Blocks that the record must be deep (6)")
+      ->type_name("N");
+  blocks->add_flag("--json", options.json, "Report as JSON");
+  blocks->add_flag("-q,--quiet", options.quiet, "Print nothing: the exit code is the verdict");
   CLI::App* note = app.add_subcommand("note", "Check a checkpoint, see hashchain checkpoint");
   note->callback([&options] { options.command = "note"; });
   note->add_option("FILE", options.proof, "The signed note")->required();
@@ -507,13 +612,14 @@ int main(int argc, char** argv) {
       "verify --key node.pub --offline --json record/\n"
       "verify bundle --key node.pub --headers bitcoin.headers incident.twin\n"
       "verify ots letter.txt.ots --headers bitcoin.headers"};
-  const cli::ToolForm form = cli::tool_form(argc, argv, {"bundle", "note", "ots"});
+  const cli::ToolForm form = cli::tool_form(argc, argv, {"bundle", "blocks", "note", "ots"});
   const auto define = [&](CLI::App& app) {
     if (form != cli::ToolForm::command) define_plain(app, options);
     if (form != cli::ToolForm::plain) define_commands(app, options);
   };
   return cli::run_tool(argc, argv, tool, define, [&]() -> Result<ExitCode> {
     if (options.command == "bundle") return run_bundle(options);
+    if (options.command == "blocks") return run_blocks(options);
     if (options.command == "note") return run_note(options);
     if (form == cli::ToolForm::command) return run_ots(options);
     return run(options);

@@ -1,5 +1,6 @@
 #include "twinchain/bitcoin/pow.hpp"
 
+#include "twinchain/base/text.hpp"
 #include "twinchain/crypto/scrypt.hpp"
 
 namespace twinchain::bitcoin {
@@ -45,6 +46,12 @@ UInt256 block_work(std::uint32_t bits) {
   if (decoded.negative || decoded.overflow || decoded.target.is_zero()) return {};
   // 2^256 does not fit, but 2^256 / (t + 1) = (2^256 - t - 1) / (t + 1) + 1 = ~t / (t + 1) + 1.
   return ~decoded.target / (decoded.target + UInt256(1)) + UInt256(1);
+}
+
+std::string work_text(const UInt256& work) {
+  constexpr unsigned digits_end_bits = 20;
+  if (work.bit_length() <= digits_end_bits) return decimal(work.low64());
+  return "2^" + decimal(std::uint64_t{work.bit_length() - 1});
 }
 
 Hash256 proof_of_work_hash(ProofOfWork kind, const BlockHeaderBytes& header) {

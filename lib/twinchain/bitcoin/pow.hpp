@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "twinchain/bitcoin/header.hpp"
 #include "twinchain/bitcoin/uint256.hpp"
@@ -31,6 +32,8 @@ std::optional<UInt256> target_from_bits(std::uint32_t bits, const UInt256& limit
 /// Expected number of hashes for a block of this target: 2^256 / (target + 1). Zero for invalid
 /// bits.
 UInt256 block_work(std::uint32_t bits);
+/// Work for people: "1234", from 2^20 on the power of two that it reaches, "2^40".
+std::string work_text(const UInt256& work);
 
 /// The hash that the proof of work is about.
 Hash256 proof_of_work_hash(ProofOfWork kind, const BlockHeaderBytes& header);

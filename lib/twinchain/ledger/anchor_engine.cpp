@@ -251,6 +251,9 @@ Status AnchorEngine::contact() {
                          std::string(tip->network.name),
                      "use a state folder for each ledger"));
   }
+  for (const auto& [hash, record] : journal_.records()) {
+    for (const Prepared& transaction : record.transactions) ledger_.remember(transaction);
+  }
   tip_ = *tip;
   network_ = tip->network;
   tell(Notice::detail, "ledger " + std::string(tip->network.name) + " at height " +

@@ -181,7 +181,7 @@ Result<AnchorRecord> parse_anchor_record(std::string_view text) {
   AnchorRecord record;
   if (!in.skip(first_line)) return malformed("first line");
   record.network = in.take("network").value_or("");
-  if (!network_by_name(record.network)) return malformed("network");
+  if (!is_network_name(record.network)) return malformed("network");
   const auto order = parse_decimal(in.take("order").value_or(""));
   if (!order || *order == UINT64_MAX) return malformed("order");
   record.order = *order;

@@ -90,7 +90,7 @@ class Linker {
       if (i >= batch.met_target) {
         return fail(ExitCode::refuted, place(path_, number) + "does not meet its proof of work");
       }
-      if (auto wrong = difficulty_ ? difficulty_->next(header) : std::nullopt) {
+      if (auto wrong = complaint(header)) {
         return fail(ExitCode::refuted, place(path_, number) + *wrong);
       }
       index_.add(batch.hashes[i], static_cast<std::uint32_t>(number));
@@ -108,6 +108,11 @@ class Linker {
   [[nodiscard]] const bitcoin::UInt256& work() const { return work_; }
 
  private:
+  std::optional<std::string> complaint(const bitcoin::BlockHeader& header) {
+    if (options_.rule) return options_.rule(header);
+    return difficulty_ ? difficulty_->next(header) : std::nullopt;
+  }
+
   Status check_link(const bitcoin::BlockHeader& header, const Hash256& hash, std::uint64_t number) {
     if (number > 0) {
       if (header.previous == last_hash_) return {};

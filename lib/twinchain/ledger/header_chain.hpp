@@ -11,6 +11,7 @@
 // or a genesis, with that work compared to the known work of the chain, it proves the chain.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@
 
 namespace twinchain::ledger {
 
+/// What is wrong with the next header of a chain, or nothing.
+using HeaderRule = std::function<std::optional<std::string>(const bitcoin::BlockHeader&)>;
+
 struct HeaderChainOptions {
   Network network;
   /// Of the file's first header. 0: it must be the network's genesis.
@@ -34,6 +38,9 @@ struct HeaderChainOptions {
   std::optional<Hash256> first_hash;
   /// Threads for the proof of work, which takes long on Litecoin; 0: the caller's own.
   unsigned threads = std::thread::hardware_concurrency();
+  /// Difficulty and time by the rules of a made network, from the file's first header on. Empty:
+  /// those of the network.
+  HeaderRule rule = {};
 };
 
 /// The file stays open and must not change. Memory is about 10 bytes a header. Not thread-safe.

@@ -24,7 +24,8 @@ Result<Network> network_of_genesis(const std::string& path) {
   }
   return fail(ExitCode::usage,
               escape(path) + " does not begin with the first block of a known network",
-              "--network NAME --first-height N --checkpoint HASH say where it begins");
+              "--network NAME --first-height N --checkpoint HASH say where it begins; --network "
+              "FILE: of which network it is, with the parameters that mnode genesis made");
 }
 
 }  // namespace
@@ -33,7 +34,10 @@ Status KnownBlocks::open_headers(Fs& fs, const KnownBlocksOptions& options) {
   HeaderChainOptions how;
   how.first_height = options.first_height;
   how.first_hash = options.first_hash;
-  if (options.network.empty()) {
+  if (options.made_network) {
+    how.network = options.made_network->network;
+    how.rule = options.made_network->rule(options.first_height);
+  } else if (options.network.empty()) {
     auto network = network_of_genesis(options.headers_path);
     if (!network) return pass(network);
     how.network = *network;
@@ -50,6 +54,9 @@ Status KnownBlocks::open_headers(Fs& fs, const KnownBlocksOptions& options) {
   headers_trust_ = "by the " + std::string(how.network.name) + " headers of " +
                    escape(options.headers_path) + " up to block " +
                    decimal(std::uint64_t{headers_->tip().height});
+  if (how.network.is_made()) {
+    headers_trust_ += ": a forger would need " + bitcoin::work_text(headers_->work()) + " hashes";
+  }
   if (how.first_height > 0 && !how.first_hash) {
     headers_trust_ += ", of which the first is believed";
   }
@@ -63,7 +70,8 @@ Result<KnownBlocks> KnownBlocks::open(Fs& fs, const KnownBlocksOptions& options)
       return fail(ExitCode::usage, "an authority cannot be asked for its time-stamps afterwards",
                   "--tsa-ca FILE names the certificates that are believed");
     }
-    auto opened = open_ledger(url, options.ledger, false);
+    auto opened = options.open_ledger ? options.open_ledger(url, options.ledger)
+                                      : open_ledger(url, options.ledger, false);
     if (!opened) return pass(opened);
     blocks.ledgers_.push_back({std::move(*opened), std::nullopt});
   }
@@ -91,8 +99,17 @@ Status KnownBlocks::find_network(Source& source) {
   if (source.network) return {};
   auto tip = source.ledger->tip();
   if (!tip) return pass(tip);
-  source.network = tip->network.magic;
+  source.network = tip->network;
   return {};
+}
+
+std::optional<std::string> KnownBlocks::network_name(std::uint32_t network) const {
+  if (const auto built_in = network_by_magic(network)) return built_in->name;
+  if (headers_ && headers_->tip().network.magic == network) return headers_->tip().network.name;
+  for (const Source& source : ledgers_) {
+    if (source.network && source.network->magic == network) return source.network->name;
+  }
+  return std::nullopt;
 }
 
 Result<OtsBlock> KnownBlocks::at(std::string_view network, std::uint32_t height) {
@@ -112,7 +129,7 @@ Result<OtsBlock> KnownBlocks::at(std::string_view network, std::uint32_t height)
       away = std::move(asked.error());
       continue;
     }
-    if (*source.network != magic) continue;
+    if (source.network->magic != magic) continue;
     known = true;
     auto header = source.ledger->headers(height, 1);
     auto place = header && !header->empty()
@@ -150,7 +167,7 @@ Result<std::optional<KnownBlock>> KnownBlocks::find(std::uint32_t network,
       away = std::move(known.error());
       continue;
     }
-    if (*source.network != network) continue;
+    if (source.network->magic != network) continue;
     auto position = source.ledger->position(block_hash);
     if (!position) {
       away = std::move(position.error());

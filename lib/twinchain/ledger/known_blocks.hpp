@@ -2,6 +2,7 @@
 // time-stamp authorities that it believes. Floor 4.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,14 +16,26 @@
 
 namespace twinchain::ledger {
 
+/// Opens what a URL names, as open_ledger() does.
+using LedgerOpener = std::function<Result<std::unique_ptr<Ledger>>(const std::string& url,
+                                                                   const LedgerOptions& options)>;
+
+/// A network that its users made, and how its headers are to be checked.
+struct MadeNetwork {
+  Network network;
+  std::function<HeaderRule(std::uint32_t first_height)> rule;
+};
+
 struct KnownBlocksOptions {
   std::vector<std::string> urls;  ///< of ledgers, see open_ledger()
   LedgerOptions ledger;
+  LedgerOpener open_ledger = {};  ///< empty: open_ledger()
   /// PEM files with certificates of time-stamp authorities, or of who issued theirs.
   std::vector<std::string> timestamp_certificates;
   std::string headers_path;  ///< empty: no file
   /// Of the headers. No name: that of which the first header is the first block.
   std::string network;
+  std::optional<MadeNetwork> made_network;  ///< instead: it is this one
   std::uint32_t first_height = 0;
   std::optional<Hash256> first_hash;
 };
@@ -47,13 +60,16 @@ class KnownBlocks {
   /// hand. Of two ledgers of one network the one that has the block counts, for the other may be
   /// behind. ExitCode::peer when a ledger could not be asked and no other has the block.
   Result<std::optional<KnownBlock>> find(std::uint32_t network, const Hash256& block_hash);
+  /// Of a network that is built in, or of one of which there are headers or a ledger that was
+  /// asked.
+  [[nodiscard]] std::optional<std::string> network_name(std::uint32_t network) const;
   /// The block at a height of the best chain of a network, as check_ots() asks for it.
   Result<OtsBlock> at(std::string_view network, std::uint32_t height);
 
  private:
   struct Source {
     std::unique_ptr<Ledger> ledger;
-    std::optional<std::uint32_t> network;
+    std::optional<Network> network;
   };
   Status open_headers(Fs& fs, const KnownBlocksOptions& options);
   static Status find_network(Source& source);

@@ -84,6 +84,8 @@ class Ledger {
   virtual Status broadcast(const Prepared& transaction, bool* fee_too_low) = 0;
   /// It will not be sent any more: what it would have spent is free again.
   virtual void abandon(const Prepared& /*transaction*/) {}
+  /// A transaction that an earlier run prepared, told before anything is asked about it.
+  virtual void remember(const Prepared& /*transaction*/) {}
   virtual Result<TransactionStatus> status(const Hash256& txid) = 0;
   /// The same payload with a higher fee, spending at least one of the same inputs, so that only
   /// one of both can ever be in the chain.
@@ -111,9 +113,11 @@ class Ledger {
 
 /// What a URL of a ledger may be, for hints.
 inline constexpr const char* ledger_forms =
-    "dir:PATH, bitcoin:http://HOST:PORT, litecoin:http://HOST:PORT or tsa:http://HOST/PATH";
+    "dir:PATH, bitcoin:http://HOST:PORT, litecoin:http://HOST:PORT, mnode:HOST:PORT or "
+    "tsa:http://HOST/PATH";
 
-/// Any of these. `create`: a dir: ledger that is not there is made.
+/// Any of these but mnode:, which net opens (net/mnode_ledger.hpp). `create`: a dir: ledger that is
+/// not there is made.
 Result<std::unique_ptr<Ledger>> open_ledger(const std::string& url, const LedgerOptions& options,
                                             bool create);
 

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint16_t receipt_version = 1;
 constexpr std::uint16_t timestamp_version = 2;
+constexpr std::uint16_t made_network_version = 3;
 // A fleet of 2^64 recorders has no longer path.
 constexpr std::size_t max_fleet_path_length = 64;
 // The size of a Merkle tree's inner node: what no transaction may have (CVE-2017-12842).
@@ -64,6 +65,14 @@ std::optional<Hash256> root_from_audit_path(const Hash256& leaf_hash, std::uint6
   }
   if (last != 0) return std::nullopt;
   return hash;
+}
+
+// A made network does not borrow the number of another one.
+std::optional<Network> network_of(const Receipt& receipt) {
+  auto built_in = network_by_magic(receipt.network_magic);
+  if (!receipt.genesis) return built_in;
+  if (built_in) return std::nullopt;
+  return made_network(*receipt.genesis);
 }
 
 // The link hash itself, or what stands for the fleet it is one of.
@@ -201,7 +210,7 @@ Hash256 fleet_hash(const Hash256& root, std::uint64_t size) {
 Bytes encode_receipt(const Receipt& receipt) {
   if (!receipt.timestamp_token.empty()) return encode_timestamp(receipt);
   Bytes out;
-  append_le(out, receipt_version);
+  append_le(out, receipt.genesis ? made_network_version : receipt_version);
   append_le(out, std::uint16_t{0});
   append_le(out, receipt.network_magic);
   append(out, receipt.link_hash);
@@ -215,6 +224,7 @@ Bytes encode_receipt(const Receipt& receipt) {
   append_le(out, std::uint16_t{0});
   append_le(out, static_cast<std::uint32_t>(receipt.transaction.size()));
   append_le(out, static_cast<std::uint32_t>(receipt.coinbase.size()));
+  if (receipt.genesis) append(out, *receipt.genesis);
   for (const Hash256& hash : receipt.fleet_path) append(out, hash);
   for (const Hash256& hash : receipt.transaction_branch) append(out, hash);
   for (const Hash256& hash : receipt.coinbase_branch) append(out, hash);
@@ -228,7 +238,8 @@ Result<Receipt> parse_receipt(ByteView body) {
   Receipt receipt;
   const auto version = cursor.read_le<std::uint16_t>();
   if (cursor.ok() && version == timestamp_version) return parse_timestamp(cursor);
-  if (cursor.ok() && version != receipt_version) {
+  const bool is_made = version == made_network_version;
+  if (cursor.ok() && version != receipt_version && !is_made) {
     return malformed("version " + decimal(std::uint64_t{version}) + " is not known");
   }
   const auto reserved = cursor.read_le<std::uint16_t>();
@@ -244,8 +255,12 @@ Result<Receipt> parse_receipt(ByteView body) {
   const auto more_reserved = cursor.read_le<std::uint16_t>();
   const std::size_t transaction_size = cursor.read_le<std::uint32_t>();
   const std::size_t coinbase_size = cursor.read_le<std::uint32_t>();
+  if (is_made) receipt.genesis = cursor.read_array<32>();
   if (!cursor.ok()) return malformed("shorter than its fixed fields");
   if (reserved != 0 || more_reserved != 0) return malformed("reserved field is not zero");
+  if (is_made && made_network(*receipt.genesis).magic != receipt.network_magic) {
+    return malformed("network is not the one with that genesis block");
+  }
   if (fleet_path_length > max_fleet_path_length) return malformed("fleet path too long");
   if (branch_length > max_receipt_branch_length) return malformed("merkle branch too long");
   if (transaction_size > max_receipt_transaction_size) return malformed("transaction too long");
@@ -273,7 +288,7 @@ FrameHeader anchor_frame_header(const FrameHeader& link_header) {
 }
 
 Result<ReceiptFacts> check_receipt(const Receipt& receipt) {
-  const auto network = network_by_magic(receipt.network_magic);
+  const auto network = network_of(receipt);
   if (!network) return refuted("network is not known");
   const auto published = published_hash(receipt);
   if (!published) return refuted("fleet path does not fit its index and size");

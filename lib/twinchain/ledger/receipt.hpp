@@ -28,6 +28,8 @@ Hash256 fleet_hash(const Hash256& root, std::uint64_t size);
 
 struct Receipt {
   std::uint32_t network_magic = 0;
+  /// Of a network that its users made (made_network(), whose number network_magic is then).
+  std::optional<Hash256> genesis;
   Hash256 link_hash{};
   /// The link hash's place under a Merkle root of many heads (a fleet). Empty: the
   /// payload is the link hash itself. (RFC 6962 audit path, index and size.)
@@ -58,6 +60,9 @@ inline constexpr std::size_t max_receipt_branch_length = 32;
 ///   172  u8 n: fleet path        173  u8 m: length of each of both branches
 ///   174  u16 reserved, zero      176  u32 transaction size   180  u32 coinbase size
 ///   184  fleet path, n hashes; transaction branch, m; coinbase branch, m; transaction; coinbase
+/// of a network that its users made:
+///     0  u16 version, 3, and on as above, with the network's number in place of the magic, up to
+///   184  hash of the genesis block; then as above from 184 on
 /// and of a time-stamp:
 ///     0  u16 version, 2            2  u16 reserved, zero       4  u32 network magic
 ///     8  link hash                40  u64 fleet index         48  u64 fleet size
@@ -81,7 +86,8 @@ struct ReceiptFacts {
   /// is the time and its accuracy, rounded up. There is no height and no transaction.
   std::string authority;
 };
-/// Checks all that needs no other block: network known, payload in the transaction, both branches,
+/// Checks all that needs no other block: network known (or made: whether it is one that counts is
+/// for the caller to find out), payload in the transaction, both branches,
 /// no 64-byte transaction, header hash, and the header's own proof of work. ExitCode::refuted,
 /// "receipt: …". Nothing in a block names its network, so that a block of one trivial network
 /// could be called one of another; what a trivial network proves is the disk's word in any case.

@@ -11,22 +11,6 @@
 namespace twinchain::net {
 namespace {
 
-/// Push of a signature of up to 72 bytes with its type, push of a compressed key.
-constexpr std::size_t largest_script_sig_bytes = 1 + 72 + 1 + 33;
-
-void sign_inputs(bitcoin::Transaction& tx, const EcdsaSecretKey& key, ByteView script) {
-  const bitcoin::SignatureHasher hasher(tx);
-  std::vector<Bytes> scripts;
-  for (std::size_t i = 0; i < tx.inputs.size(); ++i) {
-    Bytes signature = key.sign(hasher.hash(i, script, bitcoin::sighash_all));
-    signature.push_back(bitcoin::sighash_all);
-    Bytes& script_sig = scripts.emplace_back();
-    bitcoin::append_push(script_sig, signature);
-    bitcoin::append_push(script_sig, key.public_key());
-  }
-  for (std::size_t i = 0; i < scripts.size(); ++i) tx.inputs[i].script_sig = std::move(scripts[i]);
-}
-
 /// Empty when it is a frame.
 std::string read_carried_frame(ByteView whole, CarriedFrame& into) {
   if (whole.size() < frame_header_size) return "shorter than the header of a frame";
@@ -50,6 +34,19 @@ bool has_tag(const ChainParameters& parameters, const bitcoin::DataOutput& outpu
 
 }  // namespace
 
+void sign_inputs(bitcoin::Transaction& tx, const EcdsaSecretKey& key, ByteView script) {
+  const bitcoin::SignatureHasher hasher(tx);
+  std::vector<Bytes> scripts;
+  for (std::size_t i = 0; i < tx.inputs.size(); ++i) {
+    Bytes signature = key.sign(hasher.hash(i, script, bitcoin::sighash_all));
+    signature.push_back(bitcoin::sighash_all);
+    Bytes& script_sig = scripts.emplace_back();
+    bitcoin::append_push(script_sig, signature);
+    bitcoin::append_push(script_sig, key.public_key());
+  }
+  for (std::size_t i = 0; i < scripts.size(); ++i) tx.inputs[i].script_sig = std::move(scripts[i]);
+}
+
 std::int64_t fee_sat(std::int64_t rate_sat, std::size_t size_bytes) {
   const std::uint64_t product = static_cast<std::uint64_t>(rate_sat) * size_bytes;
   return static_cast<std::int64_t>((product + 999) / 1000);
@@ -70,8 +67,8 @@ std::optional<TransactionPtr> make_data_transaction(
     in_sat += coin.value_sat;
   }
   tx.outputs.push_back({0, script});
-  std::size_t size = payment_overhead_bytes - max_payment_inputs * 150 +
-                     coins.size() * (36 + 1 + largest_script_sig_bytes + 4);
+  std::size_t size =
+      payment_overhead_bytes - max_payment_inputs * 150 + coins.size() * signed_input_bytes;
   for (const Bytes& frame : frames) {
     auto data = bitcoin::data_output_script(parameters.data_tag, frame);
     if (!data) return std::nullopt;

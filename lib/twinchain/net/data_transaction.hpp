@@ -41,6 +41,11 @@ struct PayerCoin {
   bool operator==(const PayerCoin&) const = default;
 };
 
+/// The most bytes of an input that sign_inputs() has signed.
+inline constexpr std::size_t signed_input_bytes = 36 + 1 + (1 + 72 + 1 + 33) + 4;
+/// Signs all inputs (SIGHASH_ALL), which spend coins of the key: `script` is
+/// pay_to_key_hash_script().
+void sign_inputs(bitcoin::Transaction& tx, const EcdsaSecretKey& key, ByteView script);
 /// Satoshi per 1000 bytes, rounded up.
 std::int64_t fee_sat(std::int64_t rate_sat, std::size_t size_bytes);
 

@@ -81,3 +81,25 @@ TEST_CASE("networks are found by number and by name, and are far apart") {
   CHECK_FALSE(network_by_name("dogecoin"));
   CHECK_FALSE(network_by_name(""));
 }
+
+TEST_CASE("networks that were made are named after their genesis block") {
+  Hash256 genesis{};
+  genesis[0] = 0xab;
+  genesis[3] = 0x1c;
+  const Network network = made_network(genesis, 0x1f00ffff);
+  CHECK(network.name == "mnode-1c0000ab");
+  CHECK(network.genesis() == genesis);
+  CHECK(network.easiest_bits == 0x1f00ffff);
+  CHECK(network.is_made());
+  CHECK_FALSE(network.is_timestamps());
+  CHECK_FALSE(network.difficulty_rule());
+  Hash256 other = genesis;
+  other[31] = 1;
+  CHECK(made_network(other).magic != network.magic);
+  CHECK(is_network_name(network.name));
+  CHECK(is_network_name("bitcoin"));
+  CHECK(is_network_name("tsa"));
+  for (const char* name : {"mnode-1c0000a", "mnode-1c0000abc", "mnode-1C0000AB", "mnode", "demo"}) {
+    CHECK_FALSE(is_network_name(name));
+  }
+}

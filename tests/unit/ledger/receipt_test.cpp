@@ -306,3 +306,34 @@ TEST_CASE("an anchor's frame is that of its link") {
   CHECK(header.window_end_ns == 2);
   CHECK(header.body_size == 0);
 }
+
+TEST_CASE("receipts of networks that were made: the genesis block names them") {
+  Receipt receipt = receipt_of(6, 4);
+  receipt.genesis = link(77);
+  const Network network = made_network(*receipt.genesis);
+  receipt.network_magic = network.magic;
+  // The block of a dir: ledger is as good as any: no other trivial network may have it.
+  const auto facts = check_receipt(receipt);
+  REQUIRE(facts);
+  CHECK(facts->network.name == network.name);
+  CHECK(facts->network.is_made());
+  CHECK_FALSE(facts->network.trivial);
+  const Bytes good = encode_receipt(receipt);
+  const auto parsed = parse_receipt(good);
+  REQUIRE(parsed);
+  CHECK(parsed->genesis == receipt.genesis);
+  CHECK(encode_receipt(*parsed) == good);
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    CAPTURE(bit);
+    Bytes changed = good;
+    changed[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+    const auto read = parse_receipt(changed);
+    CHECK_FALSE((read && check_receipt(*read)));
+  }
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    CHECK_FALSE(parse_receipt(ByteView(good).first(size)));
+  }
+  // The name of another network cannot be borrowed, nor its number.
+  receipt.network_magic = network_by_name("bitcoin")->magic;
+  CHECK(refusal(receipt) == "receipt: network is not known");
+}

@@ -13,13 +13,22 @@ Hash256 hash_number(std::uint8_t number) {
   return sha256({ByteView(&number, 1)});
 }
 
+Hello hello_of(const NodeForTests& t, NodeRole role) {
+  Hello hello;
+  hello.role = role;
+  hello.genesis = genesis_hash(t.parameters);
+  return hello;
+}
+
 /// What a miner who has the list makes of a block.
 SkeletonSender sender_of(const NetBlock& block, const Snapshot* base = nullptr) {
   std::vector<Hash256> txids;
   for (std::size_t i = 1; i < block.transactions.size(); ++i) {
     txids.push_back(block.transactions[i]->txid);
   }
-  return {block.header, raw_of(block.transactions[0]), std::move(txids), base, {.salt = 7}};
+  SkeletonOptions options;
+  options.salt = 7;
+  return {block.header, raw_of(block.transactions[0]), std::move(txids), base, options};
 }
 
 }  // namespace
@@ -32,16 +41,20 @@ TEST_CASE("node: nothing is taken before hello, and hello is said once, by the s
   CHECK(t.heard<Pong>(silent).empty());
 
   const PeerId twice = t.join();
-  t.say(twice, Hello{.genesis = genesis_hash(t.parameters)});
+  t.say(twice, hello_of(t, NodeRole::user));
   CHECK(t.host.banned.contains(twice));
 
   // Another network, another version: a mistake, not a lie.
+  Hello wrong_network = hello_of(t, NodeRole::mnode);
+  wrong_network.genesis = hash_number(1);
   const PeerId other = t.join(std::nullopt);
-  t.say(other, Hello{.role = NodeRole::mnode, .genesis = hash_number(1)});
+  t.say(other, wrong_network);
   CHECK(t.host.dropped.contains(other));
   CHECK_FALSE(t.host.banned.contains(other));
+  Hello next_version = hello_of(t, NodeRole::mnode);
+  next_version.version = 2;
   const PeerId newer = t.join(std::nullopt);
-  t.say(newer, Hello{.version = 2, .genesis = genesis_hash(t.parameters)});
+  t.say(newer, next_version);
   CHECK(t.host.dropped.contains(newer));
 
   // Who does not know the network yet may ask for it.
@@ -84,7 +97,7 @@ TEST_CASE("node: a payment is answered, announced, given to who asks") {
 
   t.say(friend_node, GetTransactions{{payment->txid, hash_number(3)}});
   REQUIRE(t.heard<Transactions>(friend_node).size() == 1);
-  CHECK(t.heard<Transactions>(friend_node)[0].transactions == std::vector{raw_of(payment)});
+  CHECK(t.heard<Transactions>(friend_node)[0].transactions == std::vector<Bytes>{raw_of(payment)});
   CHECK(t.heard<NotFound>(friend_node).at(0).txids == std::vector{hash_number(3)});
 }
 
