@@ -61,6 +61,7 @@ Result<ExitCode> cat_samples(StreamReader& in, const CatOptions& options,
   std::optional<Id128> only_source;
   record::TextExport text(options.text);
   bool begun = false;
+  std::optional<record::Schema> waiting;
   std::size_t channels_begun = 0;
   std::string chunk;
   const bool csv = options.text.format == record::TextFormat::csv;
@@ -77,6 +78,18 @@ Result<ExitCode> cat_samples(StreamReader& in, const CatOptions& options,
       return fail(ExitCode::usage, "more than one source in the stream",
                   "choose one with --source, or use --format ndjson");
     }
+    auto window = read_window(frame, *schema);
+    if (!window) {
+      window.error().message.insert(0, at_frame(frame));
+      return pass(window);
+    }
+    // A recorder that has read no row yet knows no channels: the header waits for them.
+    if (csv && !begun && final_schema == nullptr && schema->channels.empty() &&
+        window->times_ns.empty()) {
+      only_source = frame.header.source;
+      waiting = *schema;
+      return {};
+    }
     const bool grown = schema->channels.size() > channels_begun && final_schema == nullptr &&
                        options.text.channels.empty();
     if (!begun || only_source != frame.header.source || grown) {
@@ -91,11 +104,6 @@ Result<ExitCode> cat_samples(StreamReader& in, const CatOptions& options,
       begun = true;
       channels_begun = names.channels.size();
     }
-    auto window = read_window(frame, *schema);
-    if (!window) {
-      window.error().message.insert(0, at_frame(frame));
-      return pass(window);
-    }
     TWINCHAIN_TRY(text.append(*window, *schema, chunk));
     if (chunk.size() >= text_chunk_bytes) {
       TWINCHAIN_TRY(out(chunk));
@@ -103,9 +111,11 @@ Result<ExitCode> cat_samples(StreamReader& in, const CatOptions& options,
     }
     return {};
   });
+  if (!begun && waiting) text.begin(*waiting, chunk);
   if (!chunk.empty()) TWINCHAIN_TRY(out(chunk));
   // Only now: a channel may be new in any frame. Damage may have hidden it, and is said first.
-  if (const auto missing = text.missing_channel(); begun && missing && code == ExitCode::success) {
+  if (const auto missing = text.missing_channel();
+      (begun || waiting) && missing && code == ExitCode::success) {
     return fail(ExitCode::usage, "no source has a channel " + escape(*missing));
   }
   if (text.lossy_values() > 0) {

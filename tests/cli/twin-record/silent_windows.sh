@@ -23,6 +23,23 @@ cp out a.twin
 contiguous a.twin || fail "windows: $(cat windows)"
 [ "$(awk '{ print $4 }' windows | tr '\n' ' ')" = "1 0 0 0 0 1 " ] || fail "rows of the windows: $(cat windows)"
 
+# Before the first row no channel is known, and a pipe's header waits for it.
+mkfifo early
+twin-record --format csv --source s --every 20ms <early >d.twin 2>record.err &
+pid=$!
+stop_on_exit $pid
+exec 3>early
+printf 'time,v\n' >&3
+silent() { [ "$(frames ls d.twin 2>/dev/null | grep -c ' DATA .* 0 rows')" -ge 1 ]; }
+wait_for 20 silent || fail "no frame before the first row"
+frames cat d.twin 2>err >out
+[ "$(cat out)" = time ] || fail "the header of no channels: $(cat out)"
+printf '1,5\n' >&3
+exec 3>&-
+wait $pid || fail "the recorder ended with $?"
+expect_exit 0 bash -c 'cat d.twin | frames cat --time ns'
+printf '%s\n' time,v 1000000000,5 | cmp - out || fail "from a pipe: $(cat out)"
+
 # More than 3600 of them are one.
 printf 'time,v\n1,1\n1000000,2\n' >in.csv
 expect_exit 0 twin-record --format csv --source s --clock data --every 1s <in.csv
