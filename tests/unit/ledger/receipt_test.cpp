@@ -126,7 +126,7 @@ TEST_CASE("limits hold before memory is taken") {
     }
     return parse_receipt(changed).error().message;
   };
-  CHECK(with(0, 3, 2) == "receipt: version 3 is not known");
+  CHECK(with(0, 4, 2) == "receipt: version 4 is not known");
   CHECK(with(2, 1, 2) == "receipt: reserved field is not zero");
   CHECK(with(174, 1, 2) == "receipt: reserved field is not zero");
   CHECK(with(172, 65, 1) == "receipt: fleet path too long");
