@@ -65,6 +65,7 @@ void AddressBook::learn(const std::string& address, PeerId from) {
 void AddressBook::tried(Entry& entry, std::int64_t now_ms) const {
   entry.retry_ms = std::clamp(2 * entry.retry_ms, limits_.first_retry_ms, limits_.last_retry_ms);
   entry.next_ms = now_ms + entry.retry_ms;
+  entry.pending_until_ms = now_ms + limits_.connect_ms;
 }
 
 std::vector<std::string> AddressBook::due(std::int64_t now_ms,
@@ -77,9 +78,15 @@ std::vector<std::string> AddressBook::due(std::int64_t now_ms,
     const auto found = entries_.find(address);
     if (found == entries_.end() || !found->second.given) ++learned_links;
   }
+  for (const auto& [address, entry] : entries_) {
+    if (entry.given || connected.contains(address) || entry.pending_until_ms <= now_ms) continue;
+    ++in_range[address_range(address)];
+    ++learned_links;
+  }
   for (auto& [address, entry] : entries_) {
     if (connected.contains(address) || entry.next_ms > now_ms) continue;
     if (!entry.given) {
+      if (entry.pending_until_ms > now_ms) continue;
       std::size_t& range = in_range[address_range(address)];
       if (learned_links >= limits_.outbound || range >= limits_.outbound_in_range) continue;
       ++learned_links;

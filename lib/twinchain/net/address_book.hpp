@@ -20,6 +20,7 @@ struct AddressLimits {
   std::size_t learned_from_one = 64;
   std::size_t outbound = 8;  ///< connections besides those that were given
   std::size_t outbound_in_range = 2;
+  std::int64_t connect_ms = 10'000;   ///< a try takes so long at the most
   std::int64_t first_retry_ms = 500;  ///< doubled at each failure
   std::int64_t last_retry_ms = 60'000;
 };
@@ -49,6 +50,7 @@ class AddressBook {
   struct Entry {
     bool given = false;
     std::int64_t next_ms = 0;
+    std::int64_t pending_until_ms = 0;  ///< a try may still succeed: it has a place
     std::int64_t retry_ms = 0;
   };
   void tried(Entry& entry, std::int64_t now_ms) const;

@@ -237,10 +237,17 @@ TEST_CASE("mine stream: lists in, skeletons out, and END when the input ends") {
   CHECK(read_network_frame(first.frame) == parameters);
   bool passed = false;
   std::optional<SkeletonFrame> mined;
-  for (int i = 0; i < 2; ++i) {
+  bool named = false;
+  for (int i = 0; i < 3; ++i) {
     const auto event = next_event(reader);
     REQUIRE(event.kind == StreamEventKind::frame);
-    if (event.frame.header.type == other.type) {
+    if (event.frame.header.type == FrameType::snapshot) {
+      // The list comes before the skeleton that names it.
+      CHECK_FALSE(mined);
+      SnapshotAssembler assembler;
+      REQUIRE(assembler.add(event.frame.body.view()));
+      named = assembler.take() == *list;
+    } else if (event.frame.header.type == other.type) {
       passed = as_text(event.frame.body.view()) == "passed on";
     } else {
       auto read = read_skeleton_frame(event.frame, network_source(parameters));
@@ -249,6 +256,7 @@ TEST_CASE("mine stream: lists in, skeletons out, and END when the input ends") {
     }
   }
   CHECK(passed);
+  CHECK(named);
   REQUIRE(mined);
   CHECK(mined->height == 3);
   SkeletonReceiver receiver(mined->skeleton, list->txids, {});
@@ -270,6 +278,7 @@ TEST_CASE("mine stream: ends after so many blocks though the input goes on") {
   CHECK(mine_stream(options) == ExitCode::success);
   StreamReader reader(out.from.get());
   CHECK(next_event(reader).frame.header.type == FrameType::network);
+  CHECK(next_event(reader).frame.header.type == FrameType::snapshot);
   CHECK(next_event(reader).frame.header.type == FrameType::skeleton);
   CHECK(next_event(reader).kind == StreamEventKind::end);
 }

@@ -10,9 +10,9 @@
 
 namespace twinchain::testing {
 
-class ClockForTests final : public Clock {
+class NodeClock final : public Clock {
  public:
-  explicit ClockForTests(std::int64_t wall_s) : start_ns_(wall_s * 1'000'000'000) {}
+  explicit NodeClock(std::int64_t wall_s) : start_ns_(wall_s * 1'000'000'000) {}
   std::int64_t wall_ns() override { return start_ns_ + now_ms * 1'000'000; }
   std::uint64_t monotonic_ns() override { return static_cast<std::uint64_t>(now_ms) * 1'000'000; }
   Id128 boot_id() override { return {}; }
@@ -22,7 +22,7 @@ class ClockForTests final : public Clock {
   std::int64_t start_ns_;
 };
 
-class HostForTests final : public net::NodeHost {
+class PeersHost final : public net::NodeHost {
  public:
   void send(net::PeerId peer, std::shared_ptr<const Bytes> message) override {
     sent[peer].push_back(std::move(message));
@@ -45,9 +45,9 @@ class HostForTests final : public net::NodeHost {
 };
 
 /// A node with coins for key_for_tests(), whose peers the test plays.
-class NodeForTests {
+class WholeNode {
  public:
-  explicit NodeForTests(std::size_t fundings = 5, net::NodeOptions options = {})
+  explicit WholeNode(std::size_t fundings = 5, net::NodeOptions options = {})
       : parameters(funded_parameters(fundings)),
         clock(parameters.genesis_time_s + 1'000),
         workers(0, [](std::function<void()>& work) { work(); }) {
@@ -143,10 +143,10 @@ class NodeForTests {
 
   TemporaryFolder folder;
   net::ChainParameters parameters;
-  ClockForTests clock;
+  NodeClock clock;
   net::WorkPool workers;
   MemoryFs fs;
-  HostForTests host;
+  PeersHost host;
   std::unique_ptr<net::NodeStorage> storage;
   std::unique_ptr<net::Node> node;
   Hash256 genesis_txid{};
