@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A peer of a storage node without any code of the tools, written from twin-network(5).
 
-usage: block_client.py make MESSAGE HEIGHT BYTES FILE         a block with so many bytes of data
+usage: block_client.py make MESSAGE HEIGHT BYTES FILE   a block with so many bytes of data (17 to 127 high)
        block_client.py {push,get,push-bad} PARAMETERS HOST:PORT PEM FILE...
 
 push sends blocks and waits for the answer to each: prints "stored" or "no block". get asks for the

@@ -31,9 +31,9 @@ for name in one two; do
   cat key.pem cert.pem >$name.pem
 done
 key_of() { openssl x509 -in "$1" -noout -pubkey | openssl pkey -pubin -outform DER | tail -c 32 | od -An -v -tx1 | tr -d ' \n'; }
-client make a 5 9000000 large.block
-client make b 5 100 small.block
-client make c 6 0 empty.block
+client make a 25 9000000 large.block
+client make b 25 100 small.block
+client make c 26 0 empty.block
 
 serve --metrics 127.0.0.1:0
 grep -q '^listening on 127\.0\.0\.1:[1-9]' serve.out || fail "no address: $(cat serve.out)"
@@ -73,7 +73,7 @@ cp out blocks.twin
 expect_types 'BLOCK 4' blocks.twin
 expect_exit 0 store get rec
 expect_same out blocks.twin
-expect_exit 0 store get rec --sequence 6
+expect_exit 0 store get rec --sequence 26
 expect_types 'BLOCK 1' out
 expect_exit 1 store get rec --type skeleton
 
@@ -91,7 +91,7 @@ expect_exit 0 store export copy -o exported.twin
 # The copy can be served; only the node with the listed key may add to it.
 rm -r rec
 mv copy rec
-client make d 9 0 new.block
+client make d 29 0 new.block
 serve --allow "$(key_of one.pem)"
 expect_answers 'same same same ' get test.net "$address" two.pem large.block small.block empty.block
 expect_answers 'no block ' push test.net "$address" two.pem new.block
@@ -103,4 +103,4 @@ expect_exit 2 store serve rec --network test.net --listen nowhere
 expect_exit 2 store serve rec --network test.net --listen 127.0.0.1:0 --allow 12
 expect_stderr 'store: error: --allow: no node key: 12'
 expect_exit 2 store serve rec --listen 127.0.0.1:0
-expect_exit 2 store serve rec --network large.block --listen 127.0.0.1:0
+expect_exit 2 store serve rec --network small.block --listen 127.0.0.1:0

@@ -265,8 +265,9 @@ TEST_CASE("outsourced blocks: a log that lost its end is made up for from the bo
     log[40 + 3 * 52 + 9] ^= 1;
   }
   test.open();
-  REQUIRE(test.notes.size() == 1);
+  REQUIRE(test.notes.size() == 2);
   CHECK(test.notes[0].starts_with("log of blocks: the last "));
+  CHECK(test.notes[1].ends_with(": its file is gone"));
   // That the first one was handed out is forgotten with the end: it is gone, and is put again.
   CHECK(test.store->all().size() == 3);
   test.put(4);

@@ -170,6 +170,8 @@ TEST_CASE("storage node: who sends what is no block is dropped, and nothing is k
     reason = "a part of a block without its beginning";
   }
   SUBCASE("another size in the middle") {
+    block = raw_block(test.parameters, 3, std::size_t{9} << 20);
+    parts = parts_of(block);
     test.tell(1, parts[0]);
     parts[1].size_bytes += 1;
     test.tell(1, parts[1]);
@@ -369,8 +371,8 @@ TEST_CASE("storage node: a block that was cut off by a crash is not shown, and p
   test.fs.reboot();
   test.restart();
   CHECK(test.blocks->count() == 0);
-  CHECK(test.notes ==
-        std::vector<std::string>{"1 blocks in the store lack a part and are not served"});
+  CHECK(std::ranges::count(test.notes, "1 blocks in the store lack a part and are not served") ==
+        1);
   // Another block of the height comes in between.
   test.link(2);
   test.push(2, second);
