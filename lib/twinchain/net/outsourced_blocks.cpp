@@ -363,7 +363,7 @@ std::optional<Bytes> OutsourcedBlocks::fetch(const Hash256& hash, const Entry& e
     standing = {};
     if (!*raw) continue;
     if ((*raw)->size() == entry.size_bytes && crc32c(**raw) == entry.crc && has_hash(**raw, hash)) {
-      return std::move(**raw);
+      return std::move(*raw);
     }
     failed(standing, node, "it gives another block than was handed to it");
   }
