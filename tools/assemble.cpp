@@ -11,6 +11,7 @@
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
 #include "twinchain/net/assembler.hpp"
+#include "twinchain/net/outsourced_blocks.hpp"
 
 namespace {
 
@@ -27,6 +28,10 @@ struct Options {
   bool no_output = false;
   unsigned threads = 0;
   std::string pool_size = "512MiB";
+  std::vector<std::string> storage_nodes;
+  std::string outsource_above = "10GiB";
+  std::size_t outsource_copies = 1;
+  std::size_t outsource_keep = 100;
 };
 
 /// The node's folder of a filter that is to leave nothing behind.
@@ -55,6 +60,35 @@ class TemporaryFolder {
   std::string path_;
 };
 
+Result<std::uint64_t> parse_size(const char* option, const std::string& text) {
+  const auto size = parse_size_bytes(text);
+  if (!size) {
+    return fail(ExitCode::usage, std::string(option) + ": not a size: " + escape(text),
+                "a number and perhaps a unit: 4096, 64MiB");
+  }
+  return *size;
+}
+
+Result<std::unique_ptr<net::BlockStore>> open_bodies(const Options& options,
+                                                     const net::ChainParameters& parameters) {
+  net::OutsourcedOptions outsource;
+  for (const std::string& text : options.storage_nodes) {
+    auto node = net::parse_server_peer(text);
+    if (!node) return pass(node);
+    outsource.transport.nodes.push_back(std::move(*node));
+  }
+  auto above = parse_size("--outsource-above", options.outsource_above);
+  if (!above) return pass(above);
+  outsource.local_limit_bytes = *above;
+  outsource.copies = options.outsource_copies;
+  outsource.keep_blocks = options.outsource_keep;
+  outsource.transport.key_file = options.folder + "/node.key";
+  outsource.transport.stop_fd = cli::source_stop_fd();
+  outsource.import_file = options.folder + "/blocks";
+  outsource.note = [](const std::string& line) { cli::note(line); };
+  return net::open_outsourced_blocks(real_fs(), options.folder + "/bodies", parameters, outsource);
+}
+
 Result<net::DaemonOptions> daemon_options(const Options& options) {
   net::DaemonOptions daemon;
   daemon.folder = options.folder;
@@ -65,11 +99,8 @@ Result<net::DaemonOptions> daemon_options(const Options& options) {
   daemon.stop_fd = cli::source_stop_fd();
   daemon.note = [](const std::string& line) { cli::note(line); };
   daemon.detail = [](const std::string& line) { cli::detail(line); };
-  const auto pool = parse_size_bytes(options.pool_size);
-  if (!pool) {
-    return fail(ExitCode::usage, "--pool-size: not a size: " + escape(options.pool_size),
-                "a number and perhaps a unit: 4096, 64MiB");
-  }
+  auto pool = parse_size("--pool-size", options.pool_size);
+  if (!pool) return pass(pool);
   daemon.storage.pool.memory_bytes = *pool;
   for (const std::string& text : options.peers) {
     auto peer = net::parse_server_peer(text);
@@ -126,6 +157,13 @@ Result<ExitCode> assemble(Options options) {
   auto daemon = daemon_options(options);
   if (!daemon) return pass(daemon);
   assembler.daemon = std::move(*daemon);
+  const net::ChainParameters parameters = assembler.daemon.parameters;  // the bodies refer to them
+  if (!options.storage_nodes.empty()) {
+    TWINCHAIN_TRY(real_fs().make_folders(options.folder));
+    auto bodies = open_bodies(options, parameters);
+    if (!bodies) return pass(bodies);
+    assembler.daemon.blocks = std::move(*bodies);
+  }
   assembler.error = cli::print_error;
   assembler.ready = [&](const net::NodeDaemon& running) {
     return tell_addresses(running, options.no_output);
@@ -166,6 +204,17 @@ void define(CLI::App& app, Options& options) {
   app.add_flag("--daemon", options.daemon, "Read no input; run until a signal comes");
   app.add_flag("--no-output", options.no_output, "Write no blocks to standard output");
   app.add_option("--threads", options.threads, "Threads that check transactions (one a processor)")
+      ->type_name("N");
+  app.add_option("--outsource", options.storage_nodes,
+                 "Hand the oldest blocks to this storage node (store serve); may be repeated")
+      ->type_name("HOST:PORT[#KEY]");
+  app.add_option("--outsource-above", options.outsource_above,
+                 "Hand out while the blocks here are more than this (10GiB)")
+      ->type_name("SIZE");
+  app.add_option("--outsource-copies", options.outsource_copies,
+                 "Storage nodes that must have a block before it is removed here (1)")
+      ->type_name("N");
+  app.add_option("--outsource-keep", options.outsource_keep, "Newest blocks that stay here (100)")
       ->type_name("N");
   app.add_option("--pool-size", options.pool_size, "Memory of the transaction pool (512MiB)")
       ->type_name("SIZE");

@@ -117,9 +117,13 @@ struct StorageNodeForTests {
     blocks = std::move(*opened);
     node.emplace(options, parameters, host, clock, *blocks, workers);
   }
-  void restart() {
+  /// By the thread that started it, as LMDB wants it.
+  void stop() {
     node.reset();
     blocks.reset();
+  }
+  void restart() {
+    stop();
     start();
   }
   /// A peer that has said hello; what the node said is taken.
