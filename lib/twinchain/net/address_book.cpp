@@ -69,7 +69,8 @@ void AddressBook::tried(Entry& entry, std::int64_t now_ms) const {
 }
 
 std::vector<std::string> AddressBook::due(std::int64_t now_ms,
-                                          const std::set<std::string>& connected) {
+                                          const std::set<std::string>& connected,
+                                          const std::set<std::string>& linked) {
   std::vector<std::string> chosen;
   std::map<std::string, std::size_t> in_range;
   std::size_t learned_links = 0;
@@ -86,6 +87,7 @@ std::vector<std::string> AddressBook::due(std::int64_t now_ms,
   for (auto& [address, entry] : entries_) {
     if (connected.contains(address) || entry.next_ms > now_ms) continue;
     if (!entry.given) {
+      if (linked.contains(address)) continue;
       if (entry.pending_until_ms > now_ms) continue;
       std::size_t& range = in_range[address_range(address)];
       if (learned_links >= limits_.outbound || range >= limits_.outbound_in_range) continue;

@@ -39,8 +39,10 @@ class AddressBook {
   void learn(const std::string& address, PeerId from);
   void forget_source(PeerId from) { learned_from_.erase(from); }
   /// What to connect to now; each is taken as tried. `connected`: the dialled addresses of links
-  /// that are up.
-  std::vector<std::string> due(std::int64_t now_ms, const std::set<std::string>& connected);
+  /// that are up. `linked`: where those listen, as they say, who have connected to us: no second
+  /// link is made to them, but they take no place either.
+  std::vector<std::string> due(std::int64_t now_ms, const std::set<std::string>& connected,
+                               const std::set<std::string>& linked = {});
   /// A link to it is up.
   void succeeded(const std::string& address);
   /// Some that may be told to others.

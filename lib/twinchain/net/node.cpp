@@ -27,6 +27,14 @@ const char* role_name(NodeRole role) {
   return "unknown";
 }
 
+/// Where a peer that has connected to us can be connected to, if it is where it says; no address
+/// when it listens nowhere.
+std::string listening_address(const Peer& peer) {
+  if (!peer.hello || peer.hello->listen_port == 0) return {};
+  return peer.link.address.substr(0, peer.link.address.rfind(':') + 1) +
+         std::to_string(peer.hello->listen_port);
+}
+
 }  // namespace
 
 Node::Node(const NodeOptions& options, const ChainParameters& parameters, NodeHost& host,
@@ -143,10 +151,7 @@ Status Node::greet(Peer& peer, const Hello& hello) {
   if (peer.has_pool()) {
     sync_.greeted(peer);
     node_.send(peer.id, GetPeers{});
-    if (hello.listen_port != 0 && !peer.link.outbound) {
-      const std::string host = peer.link.address.substr(0, peer.link.address.rfind(':'));
-      addresses_.learn(host + ":" + std::to_string(hello.listen_port), peer.id);
-    }
+    if (!peer.link.outbound) addresses_.learn(listening_address(peer), peer.id);
   }
   return {};
 }
@@ -297,11 +302,15 @@ void Node::ping(Peer& peer, std::int64_t now_ms) {
 
 void Node::keep_links(std::int64_t now_ms) {
   std::set<std::string> connected;
+  std::set<std::string> linked;
   for (auto& [id, peer] : node_.peers) {
     if (!peer.link.dialled.empty()) connected.insert(peer.link.dialled);
+    if (!peer.link.outbound) linked.insert(listening_address(peer));
     ping(peer, now_ms);
   }
-  for (const std::string& address : addresses_.due(now_ms, connected)) node_.host.connect(address);
+  for (const std::string& address : addresses_.due(now_ms, connected, linked)) {
+    node_.host.connect(address);
+  }
 }
 
 Status Node::take_skeleton(Skeleton skeleton) {
