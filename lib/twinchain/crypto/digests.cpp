@@ -9,16 +9,34 @@
 namespace twinchain {
 namespace {
 
-template <std::size_t Size>
-std::array<std::uint8_t, Size> digest(const EVP_MD* algorithm, ByteView bytes) {
-  std::array<std::uint8_t, Size> out{};
-  unsigned size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, algorithm, nullptr) != 1 ||
-      size != Size) {
-    std::abort();  // an OpenSSL without it; a digest that was not computed must not be used
+/// A context of its own for each thread and algorithm: one-shot calls look the algorithm up each
+/// time, under a lock, which costs more than hashing a key.
+class DigestContext {
+ public:
+  explicit DigestContext(const EVP_MD* algorithm) : context_(EVP_MD_CTX_new()) {
+    if (context_ == nullptr || EVP_DigestInit_ex2(context_, algorithm, nullptr) != 1) {
+      std::abort();  // an OpenSSL without it; a digest that was not computed must not be used
+    }
   }
-  return out;
-}
+  DigestContext(const DigestContext&) = delete;
+  DigestContext& operator=(const DigestContext&) = delete;
+  ~DigestContext() { EVP_MD_CTX_free(context_); }
+
+  template <std::size_t Size>
+  std::array<std::uint8_t, Size> digest(ByteView bytes) {
+    std::array<std::uint8_t, Size> out{};
+    unsigned size = 0;
+    if (EVP_DigestUpdate(context_, bytes.data(), bytes.size()) != 1 ||
+        EVP_DigestFinal_ex(context_, out.data(), &size) != 1 || size != Size ||
+        EVP_DigestInit_ex2(context_, nullptr, nullptr) != 1) {
+      std::abort();
+    }
+    return out;
+  }
+
+ private:
+  EVP_MD_CTX* context_;
+};
 
 using KeccakState = std::array<std::uint64_t, 25>;
 
@@ -99,13 +117,13 @@ class Keccak256 {
 }  // namespace
 
 Hash160 sha1(ByteView bytes) {
-  return digest<20>(EVP_sha1(), bytes);
+  thread_local DigestContext context(EVP_sha1());
+  return context.digest<20>(bytes);
 }
 
 Hash160 ripemd160(ByteView bytes) {
-  // Fetching costs more than hashing the 32 bytes of a script's hash, so it is done once.
-  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "RIPEMD160", nullptr);
-  return digest<20>(fetched != nullptr ? fetched : EVP_ripemd160(), bytes);
+  thread_local DigestContext context(EVP_ripemd160());
+  return context.digest<20>(bytes);
 }
 
 Hash256 keccak256(ByteView bytes) {

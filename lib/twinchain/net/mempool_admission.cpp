@@ -13,7 +13,7 @@ using bitcoin::OutPoint;
 
 // Bitcoin's MAX_STANDARD_SCRIPTSIG_SIZE: 15 keys of a P2SH CHECKMULTISIG.
 constexpr std::size_t max_script_sig_bytes = 1'650;
-constexpr std::size_t admission_grain = 8;
+constexpr std::size_t admission_grain = 64;
 
 bool is_pay_to_key_hash(ByteView s) {
   return s.size() == 25 && s[0] == bitcoin::OP_DUP && s[1] == bitcoin::OP_HASH160 && s[2] == 20 &&
