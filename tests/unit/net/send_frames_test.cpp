@@ -261,6 +261,7 @@ TEST_CASE("send frames: damage is told and the rest is sent; without a node it e
     CHECK(sent.error().code == ExitCode::malformed);
   }
   SUBCASE("no node") {
+    test.options.patience_ns = 1'000'000'000;
     auto sent = test.send(
         stream_of(stream_frames(0, 2)),
         []() -> Result<std::unique_ptr<NodeLink>> { return fail(ExitCode::peer, "no node"); });
