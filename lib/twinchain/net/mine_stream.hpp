@@ -22,8 +22,9 @@ struct MineStreamOptions {
 };
 
 /// NETWORK and SNAPSHOT frames in; a NETWORK frame and, for each block, the SNAPSHOT frames of the
-/// list that it is made of and a SKELETON frame out; END once the block of the last list is found. Other frames are passed on. ExitCode::loss as a value when bytes of
-/// the input were damaged and skipped; as an error when stopped. After an error there is no END.
+/// list that it is made of and a SKELETON frame out; END once the block of the last list is found.
+/// Other frames are passed on. ExitCode::loss as a value when bytes of the input were damaged and
+/// skipped; as an error when stopped. After an error there is no END.
 Result<ExitCode> mine_stream(const MineStreamOptions& options);
 
 }  // namespace twinchain::net
