@@ -8,7 +8,7 @@
 need ip
 ip netns add "tw-try-$$" 2>/dev/null || skip "no network namespaces here"
 ip netns delete "tw-try-$$"
-DEMO_SECONDS=${DEMO_SECONDS:-6} DEMO_CUT_SECONDS=${DEMO_CUT_SECONDS:-10} BUILD=$(realpath --relative-to "$TWINCHAIN_SOURCE" "$TWINCHAIN_BUILD") \
+DEMO_SECONDS=${DEMO_SECONDS:-6} DEMO_CUT_SECONDS=${DEMO_CUT_SECONDS:-10} BUILD=$TWINCHAIN_BUILD \
   bash "$TWINCHAIN_SOURCE/scripts/network-demo" demo >out 2>err || fail "the demonstration failed: $(tail -n 5 out)"
 expect_stdout 'full node 7023: '
 expect_stdout 'blocks taken back: '
