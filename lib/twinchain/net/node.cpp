@@ -128,6 +128,13 @@ Status Node::received(PeerId id, std::uint16_t type, ByteView body) {
   }
   peer->last_heard_ms = node_.now_ms();
   ++messages_[type];
+  // Answered at once, and cheap to ask: not while the answers to earlier ones are not taken.
+  const bool is_answered_at_once = std::holds_alternative<Ping>(*message) ||
+                                   std::holds_alternative<GetPeers>(*message) ||
+                                   std::holds_alternative<GetHeaders>(*message) ||
+                                   std::holds_alternative<GetParameters>(*message) ||
+                                   std::holds_alternative<GetStatus>(*message);
+  if (is_answered_at_once && !node_.has_room(id)) return {};
   return dispatch(*peer, std::move(*message));
 }
 
@@ -165,7 +172,7 @@ void Node::learn(const Peer& peer, const Peers& message) {
 }
 
 /// A bucket of two seconds' questions.
-bool Node::may_ask(PeerId peer) {
+bool Node::may_ask(PeerId peer, double cost) {
   const std::int64_t now_ms = node_.now_ms();
   const auto [at, is_new] = questions_.try_emplace(peer);
   Questions& bucket = at->second;
@@ -175,16 +182,16 @@ bool Node::may_ask(PeerId peer) {
                     : std::min(most, bucket.left + static_cast<double>(now_ms - bucket.counted_ms) /
                                                        1000 * options_.questions_a_second);
   bucket.counted_ms = now_ms;
-  if (bucket.left < 1) {
+  if (bucket.left < cost) {
     node_.host.disconnect(peer, "asks too much", false);
     return false;
   }
-  bucket.left -= 1;
+  bucket.left -= cost;
   return true;
 }
 
 Status Node::answer(Peer& peer, const GetCoins& question) {
-  if (!may_ask(peer.id)) return {};
+  if (!may_ask(peer.id, 10)) return {};
   auto coins = find_coins(node_, question.script_pubkey);
   if (!coins) return pass(coins);
   node_.send(peer.id, *coins);
@@ -197,6 +204,14 @@ Status Node::answer(Peer& peer, const FindTransaction& question) {
   if (!found) return pass(found);
   node_.send(peer.id, *found);
   return {};
+}
+
+void Node::answer(Peer& peer, const GetSnapshot& question) {
+  if (may_ask(peer.id) && node_.has_room(peer.id)) lists_.take(peer.id, question);
+}
+
+void Node::answer(Peer& peer, const GetByShortId& question) {
+  if (may_ask(peer.id)) sync_.take(peer.id, question);
 }
 
 Status Node::dispatch(Peer& peer, Message&& message) {
@@ -252,8 +267,8 @@ Status Node::dispatch(Peer& peer, Message&& message) {
     }
     Status operator()(const GetSketch& m) const { return self.sync_.take(from, m), Status(); }
     Status operator()(const Sketch& m) const { return self.sync_.take(from, m), Status(); }
-    Status operator()(const GetByShortId& m) const { return self.sync_.take(from, m), Status(); }
-    Status operator()(const GetSnapshot& m) const { return self.lists_.take(from, m), Status(); }
+    Status operator()(const GetByShortId& m) const { return self.answer(peer, m), Status(); }
+    Status operator()(const GetSnapshot& m) const { return self.answer(peer, m), Status(); }
     Status operator()(const GetParameters&) const {
       return self.node_.send(from, ParametersText{self.parameters_text_}), Status();
     }

@@ -34,7 +34,8 @@ struct NodeOptions {
   std::int64_t hello_timeout_ms = 10'000;
   std::int64_t ping_interval_ms = 30'000;
   std::int64_t ping_timeout_ms = 60'000;
-  /// Questions that take long (coins, where a transaction is), of one peer.
+  /// Questions of one peer that make work (where a transaction is, lists, transactions by short
+  /// id); one for coins, which goes through all of them, counts as ten.
   double questions_a_second = 50;
   /// A skeleton out of a pipe waits so long for the block before it.
   std::int64_t skeleton_wait_ms = 60'000;
@@ -102,7 +103,9 @@ class Node {
   void answer_peers(const Peer& peer);
   void asked_about_block() { last_block_question_ms_ = node_.now_ms(); }
   void learn(const Peer& peer, const Peers& message);
-  bool may_ask(PeerId peer);
+  bool may_ask(PeerId peer, double cost = 1);
+  void answer(Peer& peer, const GetSnapshot& question);
+  void answer(Peer& peer, const GetByShortId& question);
   void keep_links(std::int64_t now_ms);
   void ping(Peer& peer, std::int64_t now_ms);
   void tip_changed(const HeaderNode& old_tip, const HeaderNode& new_tip);

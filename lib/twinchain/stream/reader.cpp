@@ -13,6 +13,12 @@ namespace twinchain {
 namespace {
 
 constexpr std::size_t chunk_size = std::size_t{256} * 1024;
+/// Where bodies are large they are read straight into their own memory, and what was read ahead
+/// would have to be copied: then little is.
+constexpr std::size_t small_chunk_size = std::size_t{8} * 1024;
+constexpr std::size_t large_body_size = std::size_t{64} * 1024;
+/// So many small frames on end, and no large one is expected.
+constexpr std::uint32_t small_frames_of_large_bodies = 8;
 
 bool starts_stream(ByteView bytes) {
   return bytes.size() >= preamble_size &&
@@ -59,7 +65,9 @@ Result<std::size_t> StreamReader::fill(std::size_t size, bool may_stop) {
       position_ = 0;
     }
     const std::size_t old_size = buffer_.size();
-    const std::size_t wanted = std::max(chunk_size, position_ + size - old_size);
+    const std::size_t chunk =
+        small_frames_ < small_frames_of_large_bodies ? small_chunk_size : chunk_size;
+    const std::size_t wanted = std::max(chunk, position_ + size - old_size);
     buffer_.resize_uninitialized(old_size + wanted);
     auto count = source_(buffer_.span().subspan(old_size));
     if (!count) {
@@ -203,6 +211,9 @@ Result<StreamEvent> StreamReader::read_frame() {
 
 Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
   const std::size_t whole = frame_header_size + header.body_size;
+  small_frames_ = header.body_size >= large_body_size
+                      ? 0
+                      : std::min(small_frames_, small_frames_of_large_bodies - 1) + 1;
   StreamEvent event;
   event.kind = StreamEventKind::frame;
   event.offset = options_.base_offset + offset_;

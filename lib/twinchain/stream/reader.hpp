@@ -105,6 +105,7 @@ class StreamReader {
   bool input_ended_ = false;
   bool stopped_ = false;
   Buffer spare_;
+  std::uint32_t small_frames_ = UINT32_MAX;  ///< since the last one with a large body
   std::uint64_t frames_since_preamble_ = 0;
   std::uint64_t bytes_since_preamble_ = 0;
   bool damaged_since_preamble_ = false;

@@ -128,7 +128,18 @@ TEST_CASE("node: questions without end are not answered without end") {
   const PeerId curious = t.join(NodeRole::user);
   for (int i = 0; i < 300; ++i) t.say(curious, GetCoins{script_for_tests()});
   CHECK(t.host.dropped.contains(curious));
-  CHECK(t.heard<Coins>(curious).size() == 100);
+  CHECK(t.heard<Coins>(curious).size() == 10);
+
+  // Small questions with large answers: none while what was answered before is not taken.
+  const PeerId lazy = t.join();
+  t.host.queued[lazy] = NodeContext::max_queued_bytes;
+  for (int i = 0; i < 10; ++i) {
+    t.say(lazy, GetHeaders{{genesis_hash(t.parameters)}});
+    t.say(lazy, GetSnapshot{});
+    t.say(lazy, Ping{1});
+  }
+  CHECK(t.host.sent[lazy].empty());
+  CHECK_FALSE(t.host.dropped.contains(lazy));
 
   const PeerId hungry = t.join();
   t.host.queued[hungry] = NodeContext::max_queued_bytes;
