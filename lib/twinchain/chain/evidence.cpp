@@ -46,7 +46,7 @@ std::optional<SignedLink> EvidenceReader::link(const char* which) {
     fail_at(std::string(which) + ": " + parsed.error().message);
     return std::nullopt;
   }
-  return std::move(*parsed);
+  return *parsed;
 }
 
 void EvidenceReader::hashes(std::vector<Hash256>& into, std::size_t count) {

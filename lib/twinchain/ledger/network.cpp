@@ -38,7 +38,7 @@ constexpr std::string_view made_prefix = "mnode-";
 constexpr std::size_t made_digits = 8;
 
 std::optional<Network> find(auto matches) {
-  const Network timestamps{0xec222960, "tsa", ProofOfWork::sha256d, false, 0, ""};
+  Network timestamps{0xec222960, "tsa", ProofOfWork::sha256d, false, 0, ""};
   if (matches(timestamps)) return timestamps;
   const auto found = std::ranges::find_if(table(), matches);
   if (found == table().end()) return std::nullopt;

@@ -35,7 +35,7 @@ bool is_peer_address(const std::string& address) {
 }
 
 std::string address_range(const std::string& address) {
-  const std::string host = split_address(address).first;
+  std::string host = split_address(address).first;
   in_addr four{};
   if (::inet_pton(AF_INET, host.c_str(), &four) == 1) {
     if (host.starts_with("127.")) return address;

@@ -81,6 +81,11 @@ bool BlockSync::may_have(const State& state, const HeaderNode& node) const {
   return lacks == state.lacks_until_ms.end() || lacks->second <= node_.now_ms();
 }
 
+std::size_t BlockSync::downloads_from(PeerId peer) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      downloads_, [peer](const auto& one) { return one.second.from == peer; }));
+}
+
 Status BlockSync::ask_for_bodies() {
   for (const HeaderNode* node : node_.chain.missing_bodies(limits_.bodies_in_flight)) {
     if (downloads_.size() >= limits_.bodies_in_flight) break;
@@ -90,8 +95,7 @@ Status BlockSync::ask_for_bodies() {
     std::size_t least = limits_.bodies_a_peer;
     for (const auto& [id, state] : peers_) {
       if (!may_have(state, *node)) continue;
-      const auto busy = static_cast<std::size_t>(std::ranges::count_if(
-          downloads_, [id = id](const auto& one) { return one.second.from == id; }));
+      const std::size_t busy = downloads_from(id);
       if (busy >= least) continue;
       least = busy;
       chosen = id;

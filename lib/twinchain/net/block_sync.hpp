@@ -71,6 +71,7 @@ class BlockSync {
   };
 
   [[nodiscard]] bool may_have(const State& state, const HeaderNode& node) const;
+  [[nodiscard]] std::size_t downloads_from(PeerId peer) const;
   Status complete(Download download, const Hash256& block);
   Status serve(PeerId peer, State& state);
 

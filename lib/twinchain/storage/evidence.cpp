@@ -210,7 +210,7 @@ Status EvidenceMaker::add_keys(chain::Evidence& evidence) {
     auto last = last_link_of_epoch(epoch, from, head.number);
     if (!last) return pass(last);
     from = last->link.number;
-    evidence.keys.push_back(std::move(*last));
+    evidence.keys.push_back(*last);
   }
   return {};
 }
@@ -223,16 +223,16 @@ Result<chain::Evidence> EvidenceMaker::make(std::uint64_t first, std::uint64_t l
   evidence.count = last - first + 1;
   auto head_link = link(*head);
   if (!head_link) return pass(head_link);
-  evidence.head = std::move(*head_link);
+  evidence.head = *head_link;
   if (first > 0) {
     auto before = link(first - 1);
     if (!before) return pass(before);
-    evidence.before = std::move(*before);
+    evidence.before = *before;
   }
   if (last < *head) {
     auto after = link(last + 1);
     if (!after) return pass(after);
-    evidence.after = std::move(*after);
+    evidence.after = *after;
   }
   TWINCHAIN_TRY(prove(evidence));
   TWINCHAIN_TRY(add_keys(evidence));
@@ -374,9 +374,9 @@ Result<std::optional<EvidenceResult>> write_evidence(Catalog& catalog,
   slices.types = {FrameType::schema, FrameType::data, FrameType::slice, FrameType::reject};
   auto got = get_source(catalog, request.source, slices, output, error);
   if (!got) return pass(got);
-  result.frames = std::move(*got);
+  result.frames = *got;
   result.frames.frames = output.frames() - before;
-  return std::optional(std::move(result));
+  return std::optional(result);
 }
 
 }  // namespace twinchain::storage

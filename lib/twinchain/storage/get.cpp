@@ -348,12 +348,10 @@ Status Getter::use_schema(const Frame& frame) {
   const auto schema = record::parse_schema(frame.body.view());
   if (!schema) return {};
   for (std::uint32_t i = 0; i < schema->channels.size(); ++i) {
-    if (request_.channels.empty()) {
-      channels_.push_back(i);
-    } else if (std::ranges::find(request_.channels, schema->channels[i].name) !=
-               request_.channels.end()) {
-      channels_.push_back(i);
-    }
+    const bool is_wanted =
+        request_.channels.empty() ||
+        std::ranges::find(request_.channels, schema->channels[i].name) != request_.channels.end();
+    if (is_wanted) channels_.push_back(i);
   }
   return {};
 }
