@@ -70,7 +70,7 @@ TEST_CASE("data transaction: sizes stay below what batches count with") {
   parameters.data_tag.assign(max_data_tag_bytes, 'x');
   std::vector<PayerCoin> coins;
   for (std::uint32_t i = 0; i < max_payment_inputs; ++i) coins.push_back({{{9}, i}, 100'000});
-  for (const std::size_t size : {0, 10, 200, 300, 70'000}) {
+  for (const std::size_t size : {0UZ, 10UZ, 200UZ, 300UZ, 70'000UZ}) {
     const auto frames = whole(stream_frames(0, 40, size));
     std::size_t counted = payment_overhead_bytes;
     for (const Bytes& frame : frames) counted += frame.size() + data_output_overhead_bytes;
