@@ -224,7 +224,9 @@ void World::dial(std::size_t from, const std::string& address) {
     if (nodes_[from]->life != from_life || !is_up(from) || !is_up(to) || !reachable(from, to)) {
       return;
     }
-    make_link({from, nullptr, next_peer_++}, {to, nullptr, next_peer_++}, address);
+    const End here{from, nullptr, next_peer_++};
+    const End there{to, nullptr, next_peer_++};
+    make_link(here, there, address);
   });
 }
 
@@ -257,7 +259,9 @@ void World::link(Actor& actor, std::size_t node) {
       link(actor, node);
       return;
     }
-    make_link({SIZE_MAX, &actor, next_peer_++}, {node, nullptr, next_peer_++}, "");
+    const End here{SIZE_MAX, &actor, next_peer_++};
+    const End there{node, nullptr, next_peer_++};
+    make_link(here, there, "");
   });
 }
 
