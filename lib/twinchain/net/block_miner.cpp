@@ -22,7 +22,7 @@ std::uint32_t wall_clock_s() {
 }  // namespace
 
 BlockMiner::BlockMiner(ChainParameters parameters, MinerOptions options,
-                       std::function<void(const MinedBlock&)> found,
+                       std::function<bool(const MinedBlock&)> found,
                        std::function<void(const Error&)> refused)
     : parameters_(std::move(parameters)),
       options_(std::move(options)),
@@ -111,7 +111,7 @@ void BlockMiner::mine(const std::shared_ptr<const Snapshot>& list) {
     found_on_ = list->info.tip;
     found_at_ = std::chrono::steady_clock::now();
   }
-  found_(mined);
+  if (!found_(mined)) stop();
 }
 
 }  // namespace twinchain::net

@@ -11,7 +11,6 @@
 // block has been lost on its way, and another one is made.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -38,10 +37,10 @@ struct MinedBlock {
 
 class BlockMiner {
  public:
-  /// Both are called on the miner's own thread, one at a time. `refused`: a list that no block can
-  /// be made of; the next list is awaited.
+  /// Both are called on the miner's own thread, one at a time. `found` says whether to go on.
+  /// `refused`: a list that no block can be made of; the next list is awaited.
   BlockMiner(ChainParameters parameters, MinerOptions options,
-             std::function<void(const MinedBlock&)> found,
+             std::function<bool(const MinedBlock&)> found,
              std::function<void(const Error&)> refused);
   /// Drops the work.
   ~BlockMiner();
@@ -54,12 +53,11 @@ class BlockMiner {
   void finish();
   /// Whether that is done, within the time.
   [[nodiscard]] bool wait_done(int timeout_ms);
-  /// Drops the work, now or, when called by `found`, after it.
-  void stop();
 
  private:
   using Time = std::chrono::steady_clock::time_point;
 
+  void stop();
   void run();
   std::shared_ptr<const Snapshot> next_list();
   void mine(const std::shared_ptr<const Snapshot>& list);
@@ -67,7 +65,7 @@ class BlockMiner {
 
   ChainParameters parameters_;
   MinerOptions options_;
-  std::function<void(const MinedBlock&)> found_;
+  std::function<bool(const MinedBlock&)> found_;
   std::function<void(const Error&)> refused_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -97,18 +97,19 @@ class LinkMiner {
   void start_miner() {
     if (miner_) return;
     miner_.emplace(
-        *parameters_, options_.miner, [this](const MinedBlock& mined) { found(mined); },
+        *parameters_, options_.miner, [this](const MinedBlock& mined) { return found(mined); },
         [this](const Error& error) { options_.warn(error.message); });
   }
 
-  // On the miner's thread.
-  void found(const MinedBlock& mined) {
+  // On the miner's thread, which is why it must not touch `miner_`: an optional that is reset calls
+  // itself empty before the miner in it has ended.
+  bool found(const MinedBlock& mined) {
     options_.detail("block " + std::to_string(mined.height) + ": " + to_hex_reversed(mined.block));
     const std::lock_guard lock(mutex_);
     unsent_.push_back(mined);
     if (unsent_.size() > kept_blocks) unsent_.pop_front();
-    if (++blocks_ == options_.count) miner_->stop();
     wake_.wake();
+    return ++blocks_ != options_.count;
   }
 
   Status send_found(NodeClient& client) {

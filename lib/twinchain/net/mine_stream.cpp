@@ -92,13 +92,14 @@ class StreamMiner {
     const NetworkFrame frame = network_frame(parameters);
     TWINCHAIN_TRY(writer_.write(frame.header, frame.body));
     miner_.emplace(
-        parameters, options_.miner, [this](const MinedBlock& mined) { found(mined); },
+        parameters, options_.miner, [this](const MinedBlock& mined) { return found(mined); },
         [this](const Error& error) { options_.warn(error.message); });
     return {};
   }
 
-  // On the miner's thread.
-  void found(const MinedBlock& mined) {
+  // On the miner's thread, which is why it must not touch `miner_`: an optional that is reset calls
+  // itself empty before the miner in it has ended.
+  bool found(const MinedBlock& mined) {
     options_.detail("block " + std::to_string(mined.height) + ": " + to_hex_reversed(mined.block));
     const NetworkFrame frame = skeleton_frame(parameters_, mined.height, mined.sender->skeleton());
     const std::lock_guard lock(mutex_);
@@ -107,10 +108,10 @@ class StreamMiner {
       if (written_) written_ = writer_.write(part.header, part.body);
     }
     if (written_) written_ = writer_.write(frame.header, frame.body);
-    if (written_ && ++blocks_ != options_.count) return;
+    if (written_ && ++blocks_ != options_.count) return true;
     enough_ = written_.has_value();
-    miner_->stop();
     wake_.wake();
+    return false;
   }
 
   // The input has ended and the work is done, or there was reason to stop before.

@@ -187,6 +187,7 @@ TEST_CASE("miner: work on an old tip is dropped for the new one, and a tip gets 
       [&](const MinedBlock& mined) {
         const std::lock_guard lock(mutex);
         heights.push_back(mined.height);
+        return true;
       },
       [&](const Error&) {
         const std::lock_guard lock(mutex);
@@ -209,6 +210,23 @@ TEST_CASE("miner: work on an old tip is dropped for the new one, and a tip gets 
   REQUIRE(miner.wait_done(10'000));
   CHECK(heights == std::vector<std::uint32_t>{2});
   CHECK(refused == 0);
+}
+
+TEST_CASE("miner: who says that it is enough gets no further block") {
+  const ChainParameters parameters = testing::parameters_for_tests();
+  std::atomic<int> found = 0;
+  BlockMiner miner(
+      parameters, {.threads = 1, .payout_script = {}},
+      [&](const MinedBlock&) {
+        ++found;
+        return false;
+      },
+      [](const Error&) {});
+  miner.set_list(list_of(info_for(parameters, 1)));
+  REQUIRE(miner.wait_done(10'000));
+  miner.set_list(list_of(info_for(parameters, 2)));
+  CHECK(miner.wait_done(0));
+  CHECK(found == 1);
 }
 
 TEST_CASE("mine stream: lists in, skeletons out, and END when the input ends") {
