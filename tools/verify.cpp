@@ -240,7 +240,9 @@ Status read_inputs(chain::Audit& audit, const std::vector<storage::Input>& input
       progress.show(done);
       return !cli::stop_requested();
     });
-    StreamReader reader(fd->get(), reader_options(input));
+    auto reading = reader_options(input);
+    reading.defer_bodies = true;
+    StreamReader reader(fd->get(), reading);
     TWINCHAIN_TRY(audit.read(name, reader, input.kind));
   }
   return {};

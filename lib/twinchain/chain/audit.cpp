@@ -28,7 +28,11 @@ struct Audit::State {
   void take_truncation(const CheckedFrame& frame);
   void take_unknown(const CheckedFrame& frame);
   void add(FindingKind kind, Severity severity, const CheckedFrame& frame, std::string message);
-  void drain(std::uint64_t bytes, std::size_t items);
+  Status read(std::uint32_t input);
+  /// False when the reader had to go back; then nothing is in flight.
+  [[nodiscard]] bool take_or_go_back(CheckedFrame& frame);
+  [[nodiscard]] bool drain(std::uint64_t bytes, std::size_t items);
+  void discard();
 
   AuditContext context;
   std::map<Id128, std::unique_ptr<SourceAudit>> sources;
@@ -39,6 +43,7 @@ struct Audit::State {
   std::function<bool(std::uint64_t)> go_on;
   unsigned threads;
   OrderedPool<CheckedFrame> pool;
+  StreamReader* reader = nullptr;  ///< while it is read
 };
 
 SourceAudit* Audit::State::source(const Id128& id) {
@@ -160,12 +165,27 @@ void Audit::State::take_unknown(const CheckedFrame& frame) {
   context.findings.add(std::move(made));
 }
 
-void Audit::State::drain(std::uint64_t bytes, std::size_t items) {
+bool Audit::State::take_or_go_back(CheckedFrame& frame) {
+  if (!frame.unsound) {
+    take(frame);
+    return true;
+  }
+  discard();
+  reader->go_back(frame.event);
+  return false;
+}
+
+bool Audit::State::drain(std::uint64_t bytes, std::size_t items) {
   while (pool.in_flight() > items || pool.in_flight_bytes() > bytes) {
     auto frame = pool.pop();
-    if (!frame) return;
-    take(*frame);
+    if (!frame) return true;
+    if (!take_or_go_back(*frame)) return false;
   }
+  return true;
+}
+
+void Audit::State::discard() {
+  while (auto frame = pool.pop()) context.give_back(std::move(frame->event.frame.body));
 }
 
 Audit::Audit(AuditOptions options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -184,35 +204,41 @@ Status Audit::read(const std::string& name, StreamReader& reader, InputKind kind
   state.report.input_bytes.push_back(0);
   state.kinds.push_back(kind);
   ++context.part;
+  state.reader = &reader;
+  const auto status = state.read(input);
+  state.discard();  // nothing that refers to the reader outlives it
+  state.report.input_bytes.back() = reader.offset();
+  return status;
+}
+
+Status Audit::State::read(std::uint32_t input) {
   while (true) {
     if (!context.spare.empty()) {
-      reader.recycle(std::move(context.spare.back()));
+      reader->recycle(std::move(context.spare.back()));
       context.spare.pop_back();
     }
-    auto event = reader.next();
+    auto event = reader->next();
     CheckedFrame frame;
     frame.input = input;
-    if (!event) {
-      state.drain(0, 0);
-      state.report.input_bytes.back() = reader.offset();
+    if (!event || event->kind == StreamEventKind::finished) {
+      if (!drain(0, 0)) continue;
+      if (event) return {};
       if (event.error().code != ExitCode::malformed) return pass(event);
-      state.add(FindingKind::not_a_stream, Severity::malformed, frame, event.error().message);
+      add(FindingKind::not_a_stream, Severity::malformed, frame, event.error().message);
       return {};
     }
-    const StreamEventKind event_kind = event->kind;
-    if (event_kind == StreamEventKind::finished) break;
-    if (event_kind == StreamEventKind::stopped || (state.go_on && !state.go_on(reader.offset()))) {
+    if (event->kind == StreamEventKind::stopped || (go_on && !go_on(reader->offset()))) {
       return fail(ExitCode::unproven, "stopped before the end of the input, nothing is proven");
     }
     frame.event = std::move(*event);
-    const std::uint64_t size = frame.event.frame.body.size();
-    state.pool.put(std::move(frame), size);
-    state.drain(max_in_flight_bytes, max_in_flight);
-    while (auto done = state.pool.try_pop()) state.take(*done);
+    frame.reader = reader;
+    const std::uint64_t size = frame.event.frame.header.body_size;
+    pool.put(std::move(frame), size);
+    if (!drain(max_in_flight_bytes, max_in_flight)) continue;
+    while (auto done = pool.try_pop()) {
+      if (!take_or_go_back(*done)) break;
+    }
   }
-  state.drain(0, 0);
-  state.report.input_bytes.back() = reader.offset();
-  return {};
 }
 
 bool Audit::wants_second_reading() {

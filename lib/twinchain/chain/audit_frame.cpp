@@ -244,6 +244,10 @@ Result<record::DataHeader> slice_data_header(ByteView body) {
 
 void check_frame(CheckedFrame& frame) {
   if (!frame.is_frame()) return;
+  if (frame.event.deferred && !frame.reader->load_body(frame.event.frame)) {
+    frame.unsound = true;
+    return;
+  }
   auto status = check_by_type(frame);
   if (!status) {
     frame.error = std::move(status.error());

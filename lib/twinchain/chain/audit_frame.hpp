@@ -17,6 +17,10 @@ namespace twinchain::chain {
 struct CheckedFrame {
   StreamEvent event;
   std::uint32_t input = 0;
+  const StreamReader* reader = nullptr;  ///< of a deferred body
+
+  /// A deferred body is not what its header says: nothing else is filled.
+  bool unsound = false;
 
   /// Structure of the body, when its type is known.
   std::optional<Error> error;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -25,6 +26,14 @@ bool starts_stream(ByteView bytes) {
          std::equal(stream_preamble.begin(), stream_preamble.end(), bytes.begin());
 }
 
+std::optional<std::uint64_t> regular_file_position(int fd) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  const off_t at = ::lseek(fd, 0, SEEK_CUR);
+  if (at < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(at);
+}
+
 /// Fewer wake-ups between the tools of a pipeline; a pipe that cannot grow works as it is.
 void enlarge_pipe(int fd) {
   struct stat info{};
@@ -42,11 +51,67 @@ StreamReader::StreamReader(int fd, Options options)
           },
           options) {
   enlarge_pipe(fd);
+  if (!options_.defer_bodies) return;
+  const auto start = regular_file_position(fd);
+  options_.defer_bodies = start.has_value();
+  if (!start) return;
+  fd_ = fd;
+  file_start_ = *start;
+  source_ = [this](std::span<std::uint8_t> into) { return read_at(into); };
 }
 
 StreamReader::StreamReader(ReadFunction source, Options options)
     : source_(std::move(source)), options_(options) {
   if (!options_.preamble_required) state_ = State::frames;
+}
+
+Result<std::size_t> StreamReader::read_at(std::span<std::uint8_t> into) {
+  auto count = pread_full(fd_, into, file_start_ + file_offset_);
+  if (count) file_offset_ += *count;
+  return count;
+}
+
+StreamEvent StreamReader::defer_body(const FrameHeader& header) {
+  const std::size_t whole = frame_header_size + header.body_size;
+  StreamEvent event;
+  event.kind = StreamEventKind::frame;
+  event.offset = options_.base_offset + offset_;
+  event.frame.header = header;
+  event.frame.offset = event.offset;
+  event.frame.body = std::move(spare_);
+  event.frame.body.clear();
+  event.deferred = {frames_since_preamble_, bytes_since_preamble_};
+  if (buffered().size() >= whole) {
+    consume(whole);
+  } else {
+    file_offset_ += whole - buffered().size();
+    offset_ += whole;
+    buffer_.clear();
+    position_ = 0;
+  }
+  ++frames_since_preamble_;
+  bytes_since_preamble_ += whole;
+  return event;
+}
+
+bool StreamReader::load_body(Frame& frame) const {
+  frame.body.resize_uninitialized(frame.header.body_size);
+  const std::uint64_t at = frame.offset - options_.base_offset + frame_header_size;
+  auto count = pread_full(fd_, frame.body.span(), file_start_ + at);
+  return count && *count == frame.body.size() && crc32c(frame.body.view()) == frame.header.body_crc;
+}
+
+void StreamReader::go_back(const StreamEvent& event) {
+  offset_ = event.offset - options_.base_offset;
+  file_offset_ = offset_;
+  buffer_.clear();
+  position_ = 0;
+  input_ended_ = false;
+  state_ = State::frames;
+  frames_since_preamble_ = event.deferred->frames_before;
+  bytes_since_preamble_ = event.deferred->bytes_before;
+  damaged_since_preamble_ = false;  // or the frame had not been deferred
+  options_.defer_bodies = false;
 }
 
 void StreamReader::consume(std::size_t size) {
@@ -151,7 +216,6 @@ Result<StreamEvent> StreamReader::read_preamble() {
   if (state_ == State::after_end) {
     if (start.size() < preamble_size) return truncated("ends inside a preamble", std::nullopt);
     state_ = State::frames;
-    damaged_since_preamble_ = true;
     return resynchronise("neither a preamble nor the end of the input follows an END frame",
                          std::nullopt, 1);
   }
@@ -214,6 +278,7 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
   small_frames_ = header.body_size >= large_body_size
                       ? 0
                       : std::min(small_frames_, small_frames_of_large_bodies - 1) + 1;
+  if (options_.defer_bodies && header.body_size >= large_body_size) return defer_body(header);
   StreamEvent event;
   event.kind = StreamEventKind::frame;
   event.offset = options_.base_offset + offset_;
@@ -291,6 +356,7 @@ Result<StreamEvent> StreamReader::resynchronise(std::string message,
   event.message = std::move(message);
   event.header = header;
   damaged_since_preamble_ = true;
+  options_.defer_bodies = false;  // each going back costs what was read since
   const std::uint64_t began = offset_;
   std::size_t at = skip_at_least;
   while (true) {

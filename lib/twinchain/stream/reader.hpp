@@ -42,6 +42,12 @@ struct StreamEvent {
   std::string message;           ///< damage, truncated: "body crc mismatch", ...
   /// damage, truncated: the header of the lost frame where that was readable.
   std::optional<FrameHeader> header;
+  /// frame: the body is left for load_body(); what go_back() needs, of no use to others.
+  struct Deferred {
+    std::uint64_t frames_before = 0;
+    std::uint64_t bytes_before = 0;
+  };
+  std::optional<Deferred> deferred;
 };
 
 /// Where bytes come from. Fills up to into.size() bytes, gives 0 at the end.
@@ -58,6 +64,10 @@ class StreamReader {
     std::uint64_t base_offset = 0;
     /// See read_some(); -1 for none.
     int stop_fd = -1;
+    /// Large bodies are left to the caller, who reads them with load_body() on as many threads as
+    /// he likes: reading costs half as much as hashing. Only of a regular file, and only up to the
+    /// first damage; ignored otherwise. The file's own position is not moved.
+    bool defer_bodies = false;
   };
 
   /// Does not own `fd`.
@@ -71,6 +81,13 @@ class StreamReader {
 
   StreamReader(const StreamReader&) = delete;
   StreamReader& operator=(const StreamReader&) = delete;
+
+  /// Reads and checks the body of a deferred frame. False when it is not what the header says, or
+  /// cannot be read: then the caller goes back. Thread-safe, also beside next().
+  [[nodiscard]] bool load_body(Frame& frame) const;
+  /// To a deferred frame whose body is not sound: all events since then are void, next() gives
+  /// this one as it should have been, and what follows it. Nothing is deferred any more.
+  void go_back(const StreamEvent& event);
 
   /// Gives a body's memory back for the next frame.
   void recycle(Buffer&& body) { spare_ = std::move(body); }
@@ -88,6 +105,9 @@ class StreamReader {
   Result<StreamEvent> read_preamble();
   Result<StreamEvent> read_frame();
   Result<StreamEvent> read_body(const FrameHeader& header);
+  StreamEvent defer_body(const FrameHeader& header);
+  /// Reads where the file is not at its own position.
+  Result<std::size_t> read_at(std::span<std::uint8_t> into);
   Result<StreamEvent> resynchronise(std::string message, std::optional<FrameHeader> header,
                                     std::size_t skip_at_least);
   Result<StreamEvent> resynchronise_in_body(std::string message, const FrameHeader& header);
@@ -98,6 +118,9 @@ class StreamReader {
 
   ReadFunction source_;
   Options options_;
+  int fd_ = -1;                    ///< with deferred bodies
+  std::uint64_t file_start_ = 0;   ///< where the input begins in it
+  std::uint64_t file_offset_ = 0;  ///< of the next byte to be read, from there
   State state_ = State::preamble;
   Buffer buffer_;
   std::size_t position_ = 0;  ///< of the first unread byte in buffer_

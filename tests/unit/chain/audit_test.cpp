@@ -1,6 +1,13 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <random>
+
+#include "twinchain/chain/report.hpp"
+#include "twinchain/sys/fd.hpp"
 #include "unit/chain/stream_maker.hpp"
+#include "unit/temporary_folder.hpp"
 
 using namespace twinchain;
 using namespace twinchain::chain;
@@ -30,6 +37,52 @@ void check(const AuditReport& report, ExitCode code, FindingKind headline) {
   CAPTURE(summary(report));
   CHECK(report.code() == code);
   CHECK(report.findings.headline() == headline);
+}
+
+/// The report on a file whose bodies are read on the threads that hash them; the input does not
+/// begin where the file does.
+std::string report_on_file(const std::string& path, ByteView bytes, AuditOptions options) {
+  auto file = open_file(path, O_RDWR | O_CREAT | O_TRUNC);
+  REQUIRE(file);
+  REQUIRE(write_all(file->get(), as_bytes(std::string("before"))));
+  REQUIRE(write_all(file->get(), bytes));
+  REQUIRE(::lseek(file->get(), 6, SEEK_SET) == 6);
+  options.threads = 2;
+  Audit run(std::move(options));
+  StreamReader::Options how;
+  how.defer_bodies = true;
+  StreamReader reader(file->get(), how);
+  REQUIRE(run.read("test", reader, InputKind::stream));
+  return report_json(run.finish());
+}
+
+Bytes damaged(Bytes bytes, std::mt19937& random) {
+  const auto place = [&] { return random() % bytes.size(); };
+  for (auto changes = random() % 3; changes > 0 && !bytes.empty(); --changes) {
+    const std::size_t at = place();
+    const auto here = bytes.begin() + static_cast<std::ptrdiff_t>(at);
+    const std::size_t count = std::min<std::size_t>(random() % 200'000, bytes.size() - at);
+    switch (random() % 5) {
+      case 0:
+        bytes[at] ^= 1;
+        break;
+      case 1:
+        bytes.resize(at);
+        break;
+      case 2:
+        bytes.erase(here, here + static_cast<std::ptrdiff_t>(count));
+        break;
+      case 3:
+        bytes.insert(here, count, 0x54);
+        break;
+      default: {
+        const Bytes again(here, here + static_cast<std::ptrdiff_t>(count));
+        const auto to = bytes.begin() + static_cast<std::ptrdiff_t>(place());
+        bytes.insert(to, again.begin(), again.end());
+      }
+    }
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -73,6 +126,27 @@ TEST_CASE("worker threads come to the same report") {
   CAPTURE(summary(report));
   CHECK(report.code() == ExitCode::success);
   CHECK(report.records.at(0).links == 200);
+}
+
+TEST_CASE("bodies read on worker threads: the same report, whatever is damaged") {
+  StreamMaker maker("engine-1");
+  maker.column_bytes = 30'000;  // large enough to be left to the workers
+  maker.add_windows(12);
+  const AuditOptions options = trusting({maker.key});
+  const Bytes whole = encode(maker.frames);
+  const twinchain::testing::TemporaryFolder folder;
+  std::mt19937 random(20'261'128);
+  std::size_t unharmed = 0;
+  for (int round = 0; round < 150; ++round) {
+    CAPTURE(round);
+    Bytes bytes = damaged(whole, random);
+    if (random() % 4 == 0) append(bytes, damaged(whole, random));
+    const AuditReport expected = audit(bytes, options);
+    if (expected.findings.all().empty()) ++unharmed;
+    REQUIRE(report_on_file(folder / "file", bytes, options) == report_json(expected));
+  }
+  CHECK(unharmed > 5);
+  CHECK(unharmed < 100);
 }
 
 TEST_CASE("nothing passes without seals, keys or frames") {

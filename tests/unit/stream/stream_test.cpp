@@ -3,14 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "twinchain/base/text.hpp"
 #include "twinchain/stream/reader.hpp"
 #include "twinchain/stream/writer.hpp"
 #include "twinchain/sys/fd.hpp"
+#include "unit/temporary_folder.hpp"
 
 using namespace twinchain;
 
@@ -326,4 +329,84 @@ TEST_CASE("a preamble inside a sound body is content") {
   CHECK(seen.sequences == std::vector<std::uint64_t>{0});
   CHECK(seen.ends == 1);
   CHECK(seen.truncated.empty());
+}
+
+TEST_CASE(
+    "deferred bodies of a file: loaded in any order, and gone back to when they are unsound") {
+  const twinchain::testing::TemporaryFolder folder;
+  constexpr std::size_t body_size = 100'000;
+  Bytes stream = make_stream(4, body_size);
+  stream[preamble_size + 2 * (frame_header_size + body_size) + 5000] ^= 1;
+  auto file = open_file(folder / "stream", O_RDWR | O_CREAT);
+  REQUIRE(file);
+  REQUIRE(write_all(file->get(), stream));
+  REQUIRE(::lseek(file->get(), 0, SEEK_SET) == 0);
+  StreamReader::Options options;
+  options.defer_bodies = true;
+  StreamReader reader(file->get(), options);
+  std::vector<StreamEvent> events;
+  for (int i = 0; i < 4; ++i) {
+    auto event = reader.next();
+    REQUIRE(event);
+    REQUIRE(event->kind == StreamEventKind::frame);
+    REQUIRE(event->deferred);
+    CHECK(event->frame.body.empty());
+    events.push_back(std::move(*event));
+  }
+  CHECK(reader.next()->kind == StreamEventKind::end);
+  for (const std::size_t i : {3U, 0U, 1U}) {
+    REQUIRE(reader.load_body(events[i].frame));
+    const ByteView body = events[i].frame.body.view();
+    CHECK(Bytes(body.begin(), body.end()) == make_body(i, body_size));
+  }
+  CHECK_FALSE(reader.load_body(events[2].frame));
+  reader.go_back(events[2]);
+  auto damage = reader.next();
+  REQUIRE(damage);
+  CHECK(damage->kind == StreamEventKind::damage);
+  CHECK(damage->offset == events[2].offset);
+  CHECK(damage->message == "body crc mismatch");
+  auto last = reader.next();
+  REQUIRE(last);
+  CHECK(last->frame.header.sequence == 3);
+  CHECK_FALSE(last->deferred);
+  CHECK(last->frame.body.size() == body_size);
+  CHECK(reader.next()->kind == StreamEventKind::end);
+  CHECK(reader.next()->kind == StreamEventKind::finished);
+  CHECK(::lseek(file->get(), 0, SEEK_CUR) == 0);
+}
+
+TEST_CASE("nothing is deferred of what cannot be read twice, nor of small frames") {
+  StreamReader::Options options;
+  options.defer_bodies = true;
+  SUBCASE("pipe") {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    const UniqueFd out(ends[0]);
+    UniqueFd in(ends[1]);
+    std::thread writer([&] {
+      CHECK(write_all(in.get(), make_stream(2, 100'000)));
+      in.reset();
+    });
+    StreamReader reader(out.get(), options);
+    auto event = reader.next();
+    REQUIRE(event);
+    CHECK_FALSE(event->deferred);
+    CHECK(event->frame.body.size() == 100'000);
+    while (reader.next()->kind != StreamEventKind::finished) {
+    }
+    writer.join();
+  }
+  SUBCASE("small frames") {
+    const twinchain::testing::TemporaryFolder folder;
+    auto file = open_file(folder / "stream", O_RDWR | O_CREAT);
+    REQUIRE(file);
+    REQUIRE(write_all(file->get(), make_stream(3, 1000)));
+    REQUIRE(::lseek(file->get(), 0, SEEK_SET) == 0);
+    StreamReader reader(file->get(), options);
+    auto event = reader.next();
+    REQUIRE(event);
+    CHECK_FALSE(event->deferred);
+    CHECK(event->frame.body.size() == 1000);
+  }
 }
