@@ -65,7 +65,11 @@ Hash256 LocalPool::spender(const OutPoint& outpoint) const {
 }
 
 bool LocalPool::scripts_known(const Hash256& txid) const {
-  return entries_.contains(txid) || remembered_.contains(txid) || remembered_before_.contains(txid);
+  return entries_.contains(txid) || was_valid(txid);
+}
+
+bool LocalPool::was_valid(const Hash256& txid) const {
+  return remembered_.contains(txid) || remembered_before_.contains(txid);
 }
 
 std::vector<PoolEntry> LocalPool::ascending() const {
@@ -99,12 +103,13 @@ Hash256 LocalPool::claim_inputs(const NetTransaction& transaction) {
   return {};
 }
 
-void LocalPool::add(PoolEntry entry) {
-  entry.sequence = next_sequence_++;
-  const Hash256 txid = entry.transaction->txid;
-  memory_bytes_ += pool_cost_bytes(*entry.transaction);
-  const auto at = entries_.emplace(txid, std::move(entry)).first;
+bool LocalPool::add(PoolEntry entry) {
+  const auto [at, is_new] = entries_.try_emplace(entry.transaction->txid, std::move(entry));
+  if (!is_new) return false;
+  at->second.sequence = next_sequence_++;
+  memory_bytes_ += pool_cost_bytes(*at->second.transaction);
   if (added_) added_(at->second);
+  return true;
 }
 
 void LocalPool::remember(const Hash256& txid) {

@@ -132,14 +132,17 @@ class LocalPool final : public TransactionPool {
                const storage::CoinSnapshot& snapshot) const;
   Status examine_all(std::vector<Candidate>& candidates, const Batch* batch,
                      const std::function<bool(std::size_t)>& wanted);
+  void run_and_take(std::vector<Candidate>& candidates);
   void take(Candidate& candidate, const std::vector<Candidate>& batch);
   /// `prepare` makes a candidate's transaction, on a worker's thread.
   Result<std::vector<Admission>> admit_candidates(std::vector<Candidate>& candidates,
                                                   const std::function<void(std::size_t)>& prepare);
   /// Who has one of them already, and then none is claimed; zeros when they are its own now.
   Hash256 claim_inputs(const NetTransaction& transaction);
-  /// Its inputs are claimed.
-  void add(PoolEntry entry);
+  /// Its inputs are claimed. False when it is in the pool already.
+  bool add(PoolEntry entry);
+  /// Was in the pool or in a block, and is no longer in the pool.
+  [[nodiscard]] bool was_valid(const Hash256& txid) const;
   void remember(const Hash256& txid);
   /// Takes out one entry; its children stay.
   void remove(const Hash256& txid, Removal why);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 
 #include "twinchain/bitcoin/opcodes.hpp"
@@ -13,7 +12,9 @@ using bitcoin::OutPoint;
 
 // Bitcoin's MAX_STANDARD_SCRIPTSIG_SIZE: 15 keys of a P2SH CHECKMULTISIG.
 constexpr std::size_t max_script_sig_bytes = 1'650;
-constexpr std::size_t admission_grain = 64;
+// Transactions that a thread takes at a time: some tenths of a millisecond of work.
+constexpr std::size_t examined_at_once = 64;
+constexpr std::size_t run_at_once = 32;
 
 bool is_pay_to_key_hash(ByteView s) {
   return s.size() == 25 && s[0] == bitcoin::OP_DUP && s[1] == bitcoin::OP_HASH160 && s[2] == 20 &&
@@ -38,9 +39,11 @@ struct LocalPool::Candidate {
   TransactionPtr transaction;
   Admission admission;
   SpendCost cost;
+  std::vector<Coin> spent;           ///< what its inputs spend, until its scripts have run
   std::vector<std::size_t> parents;  ///< in the batch
   bool spends_pool = false;          ///< a transaction of the pool or of the batch
   bool scripts_were_known = false;
+  bool ran_well = false;  ///< its scripts, now
   bool decided = false;
 };
 
@@ -84,8 +87,8 @@ Verdict LocalPool::check_standard(const NetTransaction& transaction) const {
   return {};
 }
 
-/// On a worker's thread: looks at the pool and the batch (none: at first), changes the candidate
-/// only.
+/// All but the scripts. On a worker's thread: looks at the pool and the batch (none: at first),
+/// changes the candidate only.
 void LocalPool::examine(Candidate& candidate, const Batch* batch,
                         const storage::CoinSnapshot& snapshot) const {
   const NetTransaction& transaction = *candidate.transaction;
@@ -97,7 +100,8 @@ void LocalPool::examine(Candidate& candidate, const Batch* batch,
   }
   verdict = check_standard(transaction);
   if (!verdict.accepted()) return;
-  std::vector<Coin> spent;
+  std::vector<Coin>& spent = candidate.spent;
+  spent.clear();
   spent.reserve(transaction.tx.inputs.size());
   for (const bitcoin::TxIn& input : transaction.tx.inputs) {
     const OutPoint& outpoint = input.previous_output;
@@ -137,21 +141,16 @@ void LocalPool::examine(Candidate& candidate, const Batch* batch,
     verdict = Verdict::refused("min relay fee not met");
     return;
   }
-  candidate.scripts_were_known = scripts_known(transaction.txid);
-  if (candidate.scripts_were_known) return;
-  verdict = check_scripts(transaction, spent);
+  candidate.scripts_were_known = was_valid(transaction.txid);
 }
 
-/// Decides: its parents have been. Others of the batch may have been taken meanwhile.
+/// Decides: its parents have been, its scripts have run. Others of the batch may have been taken
+/// meanwhile, and it may be in the batch twice.
 void LocalPool::take(Candidate& candidate, const std::vector<Candidate>& batch) {
   candidate.decided = true;
   Admission& admission = candidate.admission;
   if (!admission.verdict.accepted()) return;
   const NetTransaction& transaction = *candidate.transaction;
-  if (entries_.contains(transaction.txid)) {
-    admission.verdict = {Outcome::known, "txn-already-in-mempool", false};
-    return;
-  }
   for (const std::size_t parent : candidate.parents) {
     if (!entries_.contains(batch[parent].transaction->txid)) {
       admission.verdict = Verdict::incomplete("missing-inputs");
@@ -173,7 +172,10 @@ void LocalPool::take(Candidate& candidate, const std::vector<Candidate>& batch) 
     admission.verdict = Verdict::refused("txn-mempool-conflict");
     return;
   }
-  add(std::move(entry));
+  if (!add(std::move(entry))) {
+    admission.verdict = {Outcome::known, "txn-already-in-mempool", false};
+    return;
+  }
   if (memory_bytes_ > limits_.memory_bytes) {
     evict();
     if (!entries_.contains(transaction.txid)) admission.verdict = Verdict::refused("mempool full");
@@ -199,7 +201,6 @@ Status LocalPool::examine_all(std::vector<Candidate>& candidates, const Batch* b
                               const std::function<bool(std::size_t)>& wanted) {
   std::mutex mutex;
   std::optional<Error> failure;
-  std::atomic<std::uint64_t> verified = 0;
   const auto examine_part = [&](std::size_t begin, std::size_t end) {
     auto snapshot = coins_.snapshot();
     if (!snapshot) {
@@ -208,16 +209,57 @@ Status LocalPool::examine_all(std::vector<Candidate>& candidates, const Batch* b
       return;
     }
     for (std::size_t i = begin; i < end; ++i) {
-      if (!wanted(i)) continue;
-      examine(candidates[i], batch, *snapshot);
-      const bool accepted = candidates[i].admission.verdict.accepted();
-      if (accepted && !candidates[i].scripts_were_known) ++verified;
+      if (wanted(i)) examine(candidates[i], batch, *snapshot);
     }
   };
-  parallel_for(workers_, candidates.size(), admission_grain, examine_part);
+  parallel_for(workers_, candidates.size(), examined_at_once, examine_part);
   if (failure) return std::unexpected(std::move(*failure));
-  verified_ += verified;
   return {};
+}
+
+/// Runs the scripts on all threads, and decides meanwhile: scripts do not look at the pool.
+void LocalPool::run_and_take(std::vector<Candidate>& candidates) {
+  const auto run = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      Candidate& candidate = candidates[i];
+      Verdict& verdict = candidate.admission.verdict;
+      if (!verdict.accepted() || candidate.scripts_were_known) continue;
+      verdict = check_scripts(*candidate.transaction, candidate.spent);
+      candidate.ran_well = verdict.accepted();
+    }
+  };
+  std::vector<std::size_t> late;
+  const auto is_undecided = [&](std::size_t at) { return !candidates[at].decided; };
+  const auto undecided_parent = [&](const Candidate& candidate) {
+    return std::find_if(candidate.parents.begin(), candidate.parents.end(), is_undecided);
+  };
+  const auto decide = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      Candidate& candidate = candidates[i];
+      verified_ += candidate.ran_well ? 1 : 0;
+      if (undecided_parent(candidate) == candidate.parents.end()) {
+        take(candidate, candidates);
+      } else {
+        late.push_back(i);
+      }
+    }
+  };
+  parallel_for(workers_, candidates.size(), run_at_once, run, decide);
+  // Those that came before a parent of theirs.
+  std::vector<std::size_t> waiting;
+  for (const std::size_t i : late) {
+    waiting.push_back(i);
+    while (!waiting.empty()) {
+      Candidate& candidate = candidates[waiting.back()];
+      const auto parent = undecided_parent(candidate);
+      if (!candidate.decided && parent != candidate.parents.end()) {
+        waiting.push_back(*parent);
+        continue;
+      }
+      waiting.pop_back();
+      if (!candidate.decided) take(candidate, candidates);
+    }
+  }
 }
 
 Result<std::vector<Admission>> LocalPool::admit_candidates(
@@ -237,22 +279,7 @@ Result<std::vector<Admission>> LocalPool::admit_candidates(
     const Batch batch(candidates);
     TWINCHAIN_TRY(examine_all(candidates, &batch, is_incomplete));
   }
-  // Parents before children, else in the order in which they came.
-  std::vector<std::size_t> waiting;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    waiting.push_back(i);
-    while (!waiting.empty()) {
-      Candidate& candidate = candidates[waiting.back()];
-      const auto undecided = std::find_if(candidate.parents.begin(), candidate.parents.end(),
-                                          [&](std::size_t at) { return !candidates[at].decided; });
-      if (!candidate.decided && undecided != candidate.parents.end()) {
-        waiting.push_back(*undecided);
-        continue;
-      }
-      waiting.pop_back();
-      if (!candidate.decided) take(candidate, candidates);
-    }
-  }
+  run_and_take(candidates);
   std::vector<Admission> admissions;
   admissions.reserve(candidates.size());
   for (Candidate& candidate : candidates) admissions.push_back(std::move(candidate.admission));

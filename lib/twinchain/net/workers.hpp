@@ -14,15 +14,23 @@ using WorkPool = OrderedPool<std::function<void()>>;
 
 /// Calls work(begin, end) for parts of [0, count) and returns when all are done. The parts have
 /// `grain` items or fewer. `work` must not throw. To be called by the pool's owner only, who has
-/// nothing in flight.
-template <class Work>
-void parallel_for(WorkPool& pool, std::size_t count, std::size_t grain, const Work& work) {
+/// nothing in flight. `done(begin, end)` is called for the parts in order, each as soon as its work
+/// is done, on the caller's thread and beside the work on later parts.
+template <class Work, class Done>
+void parallel_for(WorkPool& pool, std::size_t count, std::size_t grain, const Work& work,
+                  const Done& done) {
   for (std::size_t begin = 0; begin < count; begin += grain) {
     const std::size_t end = std::min(begin + grain, count);
     pool.put([&work, begin, end] { work(begin, end); }, 0);
   }
-  while (pool.pop()) {
+  for (std::size_t begin = 0; pool.pop(); begin += grain) {
+    done(begin, std::min(begin + grain, count));
   }
+}
+
+template <class Work>
+void parallel_for(WorkPool& pool, std::size_t count, std::size_t grain, const Work& work) {
+  parallel_for(pool, count, grain, work, [](std::size_t, std::size_t) {});
 }
 
 }  // namespace twinchain::net

@@ -96,7 +96,8 @@ class OrderedPool {
       work_(slot->item);
       lock.lock();
       slot->done = true;
-      wake_owner_.notify_one();
+      // The owner waits for the oldest item only: waking it for others costs two switches a piece.
+      if (order_.front().get() == slot) wake_owner_.notify_one();
     }
   }
 
