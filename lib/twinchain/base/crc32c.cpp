@@ -94,7 +94,36 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(ByteView bytes,
 
 #endif
 
+// Polynomials modulo the CRC's, reflected: the highest bit is the coefficient of x^0.
+constexpr std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t product = 0;
+  for (std::uint32_t bit = std::uint32_t{1} << 31; bit != 0; bit >>= 1) {
+    if ((a & bit) != 0) product ^= b;
+    b = (b >> 1) ^ ((b & 1) != 0 ? polynomial : 0);  // times x
+  }
+  return product;
+}
+
+// x^(8 * 2^k)
+constexpr std::array<std::uint32_t, 64> make_powers() {
+  std::array<std::uint32_t, 64> powers{};
+  powers[0] = std::uint32_t{1} << 23;
+  for (std::size_t k = 1; k < powers.size(); ++k) {
+    powers[k] = multiply(powers[k - 1], powers[k - 1]);
+  }
+  return powers;
+}
+
+constexpr std::array<std::uint32_t, 64> powers = make_powers();
+
 }  // namespace
+
+std::uint32_t crc32c_shift(std::uint32_t crc, std::uint64_t size_bytes) {
+  for (std::size_t k = 0; size_bytes != 0; ++k, size_bytes >>= 1) {
+    if ((size_bytes & 1) != 0) crc = multiply(powers[k], crc);
+  }
+  return crc;
+}
 
 std::uint32_t crc32c_portable(ByteView bytes, std::uint32_t previous) {
   const std::uint8_t* at = bytes.data();

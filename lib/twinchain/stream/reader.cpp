@@ -73,13 +73,7 @@ Result<std::size_t> StreamReader::read_at(std::span<std::uint8_t> into) {
 
 StreamEvent StreamReader::defer_body(const FrameHeader& header) {
   const std::size_t whole = frame_header_size + header.body_size;
-  StreamEvent event;
-  event.kind = StreamEventKind::frame;
-  event.offset = options_.base_offset + offset_;
-  event.frame.header = header;
-  event.frame.offset = event.offset;
-  event.frame.body = std::move(spare_);
-  event.frame.body.clear();
+  StreamEvent event = frame_event(header);
   event.deferred = {frames_since_preamble_, bytes_since_preamble_};
   if (buffered().size() >= whole) {
     consume(whole);
@@ -111,7 +105,7 @@ void StreamReader::go_back(const StreamEvent& event) {
   frames_since_preamble_ = event.deferred->frames_before;
   bytes_since_preamble_ = event.deferred->bytes_before;
   damaged_since_preamble_ = false;  // or the frame had not been deferred
-  options_.defer_bodies = false;
+  damaged_ = true;
 }
 
 void StreamReader::consume(std::size_t size) {
@@ -278,13 +272,10 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
   small_frames_ = header.body_size >= large_body_size
                       ? 0
                       : std::min(small_frames_, small_frames_of_large_bodies - 1) + 1;
+  // Going back costs what was read since, and so does a body that is taken for one and is none.
+  if (damaged_) return read_body_in_buffer(header);
   if (options_.defer_bodies && header.body_size >= large_body_size) return defer_body(header);
-  StreamEvent event;
-  event.kind = StreamEventKind::frame;
-  event.offset = options_.base_offset + offset_;
-  event.frame.header = header;
-  event.frame.offset = event.offset;
-  event.frame.body = std::move(spare_);
+  StreamEvent event = frame_event(header);
   Buffer& body = event.frame.body;
   body.resize_uninitialized(header.body_size);
 
@@ -308,31 +299,12 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
     }
     done += *count;
   }
-  const auto push_back = [&] {
+  const bool sound = done == header.body_size && crc32c(body.view()) == header.body_crc;
+  if (!sound) {
     // Everything read goes back in front, so that a frame hidden in it can be found.
     buffer_.append(body.view().subspan(buffered_part, done - buffered_part));
-  };
-  if (done < header.body_size) {
-    // The size may be a lie told by damage before it, or the input was cut here.
-    push_back();
-    const ByteView rest = buffered().subspan(frame_header_size);
-    const auto found =
-        std::search(rest.begin(), rest.end(), frame_magic.begin(), frame_magic.end());
-    if (found != rest.end()) return resynchronise_in_body("body is cut short", header);
-    return truncated("ends inside the body of a frame", header);
-  }
-  if (crc32c(body.view()) != header.body_crc) {
-    if (done > buffered_part) push_back();
-    auto have = fill(whole + frame_header_size, false);
-    if (!have) return pass(have);
-    const bool next_is_sound = starts_well(buffered().subspan(whole));
-    // A body that was cut short by just the size of a preamble ends with that of the next stream.
-    const bool has_preamble = header.body_size >= preamble_size &&
-                              starts_stream(buffered().subspan(whole - preamble_size));
-    if (!next_is_sound || has_preamble) return resynchronise_in_body("body crc mismatch", header);
-    auto damage = resynchronise("body crc mismatch", header, whole);
-    if (damage) damage->frame = std::move(event.frame);
-    return damage;
+    spare_ = std::move(body);
+    return done < header.body_size ? cut_body(header) : unsound_body(header);
   }
   if (done > buffered_part) {
     buffer_.clear();
@@ -341,10 +313,63 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
   } else {
     consume(whole);
   }
-  if (header.type == FrameType::end) return check_end(event.frame);
-  ++frames_since_preamble_;
-  bytes_since_preamble_ += whole;
+  return count(std::move(event));
+}
+
+/// Nothing is copied before it is known to be a body.
+Result<StreamEvent> StreamReader::read_body_in_buffer(const FrameHeader& header) {
+  const std::size_t whole = frame_header_size + header.body_size;
+  auto have = fill(whole, false);
+  if (!have) return pass(have);
+  if (*have < whole) return cut_body(header);
+  const ByteView body = buffered().subspan(frame_header_size, header.body_size);
+  if (range_crc_(body, offset_ + frame_header_size) != header.body_crc) return unsound_body(header);
+  StreamEvent event = frame_event(header);
+  event.frame.body.append(body);
+  consume(whole);
+  return count(std::move(event));
+}
+
+StreamEvent StreamReader::frame_event(const FrameHeader& header) {
+  StreamEvent event;
+  event.kind = StreamEventKind::frame;
+  event.offset = options_.base_offset + offset_;
+  event.frame.header = header;
+  event.frame.offset = event.offset;
+  event.frame.body = std::move(spare_);
+  event.frame.body.clear();
   return event;
+}
+
+Result<StreamEvent> StreamReader::count(StreamEvent&& event) {
+  if (event.frame.header.type == FrameType::end) return check_end(event.frame);
+  ++frames_since_preamble_;
+  bytes_since_preamble_ += event.frame.size_bytes();
+  return std::move(event);
+}
+
+/// The size may be a lie told by damage before it, or the input was cut here.
+Result<StreamEvent> StreamReader::cut_body(const FrameHeader& header) {
+  const ByteView rest = buffered().subspan(frame_header_size);
+  const auto found = std::search(rest.begin(), rest.end(), frame_magic.begin(), frame_magic.end());
+  if (found != rest.end()) return resynchronise_in_body("body is cut short", header);
+  return truncated("ends inside the body of a frame", header);
+}
+
+Result<StreamEvent> StreamReader::unsound_body(const FrameHeader& header) {
+  const std::size_t whole = frame_header_size + header.body_size;
+  auto have = fill(whole + frame_header_size, false);
+  if (!have) return pass(have);
+  const bool next_is_sound = starts_well(buffered().subspan(whole));
+  // A body that was cut short by just the size of a preamble ends with that of the next stream.
+  const bool has_preamble =
+      header.body_size >= preamble_size && starts_stream(buffered().subspan(whole - preamble_size));
+  if (!next_is_sound || has_preamble) return resynchronise_in_body("body crc mismatch", header);
+  Frame damaged = std::move(frame_event(header).frame);
+  damaged.body.append(buffered().subspan(frame_header_size, header.body_size));
+  auto damage = resynchronise("body crc mismatch", header, whole);
+  if (damage) damage->frame = std::move(damaged);
+  return damage;
 }
 
 Result<StreamEvent> StreamReader::resynchronise(std::string message,
@@ -356,7 +381,7 @@ Result<StreamEvent> StreamReader::resynchronise(std::string message,
   event.message = std::move(message);
   event.header = header;
   damaged_since_preamble_ = true;
-  options_.defer_bodies = false;  // each going back costs what was read since
+  damaged_ = true;
   const std::uint64_t began = offset_;
   std::size_t at = skip_at_least;
   while (true) {

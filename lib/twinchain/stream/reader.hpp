@@ -1,7 +1,8 @@
 // Reads a twin stream from untrusted bytes. Floor 2.
 //
-// Memory: one frame (16 MiB at the most) and a small buffer, however long the stream. Damage never
-// ends reading: the reader goes on at the next valid header and says what it left out.
+// Memory: one frame (16 MiB at the most) and a small buffer, after damage twice that, however long
+// the stream. Damage never ends reading: the reader goes on at the next valid header and says what
+// it left out. Time: in proportion to the input, whatever is in it.
 #pragma once
 
 #include <functional>
@@ -11,6 +12,7 @@
 #include "twinchain/base/buffer.hpp"
 #include "twinchain/base/result.hpp"
 #include "twinchain/stream/frame.hpp"
+#include "twinchain/stream/range_crc.hpp"
 
 namespace twinchain {
 
@@ -105,6 +107,7 @@ class StreamReader {
   Result<StreamEvent> read_preamble();
   Result<StreamEvent> read_frame();
   Result<StreamEvent> read_body(const FrameHeader& header);
+  Result<StreamEvent> read_body_in_buffer(const FrameHeader& header);
   StreamEvent defer_body(const FrameHeader& header);
   /// Reads where the file is not at its own position.
   Result<std::size_t> read_at(std::span<std::uint8_t> into);
@@ -112,6 +115,11 @@ class StreamReader {
                                     std::size_t skip_at_least);
   Result<StreamEvent> resynchronise_in_body(std::string message, const FrameHeader& header);
   Result<StreamEvent> resynchronise_in_header(std::string message);
+  /// The whole frame is in the buffer; the input ended inside it.
+  Result<StreamEvent> unsound_body(const FrameHeader& header);
+  Result<StreamEvent> cut_body(const FrameHeader& header);
+  StreamEvent frame_event(const FrameHeader& header);
+  Result<StreamEvent> count(StreamEvent&& event);
   Result<StreamEvent> check_end(const Frame& frame);
   StreamEvent truncated(std::string message, std::optional<FrameHeader> header);
   [[nodiscard]] bool starts_well(ByteView bytes) const;
@@ -127,6 +135,8 @@ class StreamReader {
   std::uint64_t offset_ = 0;  ///< of the same byte in the input
   bool input_ended_ = false;
   bool stopped_ = false;
+  bool damaged_ = false;  ///< anywhere in the input: what headers say is no longer trusted
+  RangeCrc range_crc_;
   Buffer spare_;
   std::uint32_t small_frames_ = UINT32_MAX;  ///< since the last one with a large body
   std::uint64_t frames_since_preamble_ = 0;

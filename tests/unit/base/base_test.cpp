@@ -23,6 +23,21 @@ TEST_CASE("crc32c: known answers of RFC 3720 appendix B.4") {
   CHECK(crc32c_portable(as_bytes("123456789")) == 0xe3069283);
 }
 
+TEST_CASE("crc32c: of two pieces put together, and of the second alone") {
+  Bytes bytes(70'000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * i >> 3);
+  const ByteView view(bytes);
+  for (const std::size_t at : {0U, 1U, 7U, 4096U, 65'537U, 69'999U, 70'000U}) {
+    CAPTURE(at);
+    const std::uint32_t first = crc32c(view.first(at));
+    const std::uint32_t second = crc32c(view.subspan(at));
+    CHECK((crc32c_shift(first, bytes.size() - at) ^ second) == crc32c(view));
+  }
+  // Shifts add up, beyond sizes that can be tried.
+  const std::uint64_t far = std::uint64_t{1} << 40;
+  CHECK(crc32c_shift(crc32c_shift(0x12345678, far), 3) == crc32c_shift(0x12345678, far + 3));
+}
+
 TEST_CASE("crc32c: the instruction and the tables agree at every length and when continued") {
   std::mt19937_64 random(1);
   Bytes bytes(20'000);

@@ -9,7 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/text.hpp"
+#include "twinchain/stream/range_crc.hpp"
 #include "twinchain/stream/reader.hpp"
 #include "twinchain/stream/writer.hpp"
 #include "twinchain/sys/fd.hpp"
@@ -409,4 +411,48 @@ TEST_CASE("nothing is deferred of what cannot be read twice, nor of small frames
     CHECK_FALSE(event->deferred);
     CHECK(event->frame.body.size() == 1000);
   }
+}
+
+TEST_CASE("range crc: as the crc of each range, whichever way one goes") {
+  const Bytes bytes = make_body(1, 300'000);
+  std::mt19937_64 random(7);
+  RangeCrc of_range;
+  std::size_t at = 0;
+  for (int i = 0; i < 2000; ++i) {
+    CAPTURE(i);
+    switch (random() % 8) {
+      case 0:
+        at = random() % bytes.size();  // anywhere
+        break;
+      case 1:
+        at += random() % 20'000;
+        break;
+      default:
+        at += random() % 100;
+    }
+    at %= bytes.size();
+    std::size_t size = random() % (bytes.size() - at + 1);
+    if (random() % 2 == 0) size = std::min<std::size_t>(size, 20'000);
+    const ByteView range = ByteView(bytes).subspan(at, size);
+    REQUIRE(of_range(range, at) == crc32c(range));
+  }
+}
+
+TEST_CASE("an input full of headers that claim all that follows is read in time") {
+  // One header at every 64 bytes; each has its own body's CRC wrong, or reaches past the end.
+  Bytes stream(stream_preamble.begin(), stream_preamble.end());
+  for (std::uint64_t i = 0; i < 300'000; ++i) {
+    FrameHeader header = make_header(i);
+    // No multiple of 64, so that nothing sound seems to follow.
+    header.body_size = max_body_size - 1;
+    header.body_crc = static_cast<std::uint32_t>(i);
+    append(stream, encode_frame_header(header));
+  }
+  const Bytes sound = encode_frame(make_header(300'000), make_body(1, 1000));
+  append(stream, sound);
+  const Seen seen = read_all(stream, 1 << 20);
+  CHECK(seen.sequences == std::vector<std::uint64_t>{300'000});
+  CHECK(seen.damage.size() == 300'000);
+  CHECK(seen.damage.front().message == "body crc mismatch");
+  CHECK(seen.damage.back().message == "body is cut short");
 }
