@@ -101,7 +101,9 @@ Status BlockSync::ask_for_bodies() {
       chosen = id;
     }
     if (chosen == 0) continue;
-    downloads_[node->hash] = {chosen, node_.now_ms() + limits_.stall_timeout_ms, 0, {}};
+    downloads_.emplace(node->hash,
+                       Download{chosen, node_.now_ms() + limits_.stall_timeout_ms,
+                                BlockParts(node->hash, node_.parameters.block_limit_bytes)});
     node_.send(chosen, GetBlock{node->hash});
   }
   return {};
@@ -152,31 +154,22 @@ Status BlockSync::take(PeerId from, BlockPart&& message) {
   // Not asked for, or no longer: it came late.
   if (found == downloads_.end() || found->second.from != from) return {};
   Download& download = found->second;
-  const std::uint64_t limit = node_.parameters.block_limit_bytes + block_overhead_bytes;
-  if (download.bytes.empty()) download.size_bytes = message.size_bytes;
-  const std::uint64_t end = message.offset + message.bytes.size();
-  const bool fits = message.size_bytes == download.size_bytes && message.size_bytes <= limit &&
-                    message.offset == download.bytes.size() && !message.bytes.empty() &&
-                    end <= message.size_bytes;
-  if (!fits) {
+  const auto taken = download.parts.take(message);
+  if (taken == BlockParts::Taken::misfit) {
     downloads_.erase(found);
     node_.misbehaved(from, "parts of a block that do not fit");
     return {};
   }
-  append(download.bytes, message.bytes);
   download.deadline_ms = node_.now_ms() + limits_.stall_timeout_ms;
-  if (download.bytes.size() < download.size_bytes) return {};
-  Download whole = std::move(download);
+  if (taken == BlockParts::Taken::more) return {};
+  const Download whole = std::move(download);
   downloads_.erase(found);
-  return complete(std::move(whole), message.block);
+  return complete(whole);
 }
 
-Status BlockSync::complete(Download download, const Hash256& hash) {
+Status BlockSync::complete(const Download& download) {
   NetBlock block;
-  Verdict verdict = read_block(node_.parameters, download.bytes, node_.workers, block);
-  if (verdict.accepted() && bitcoin::block_hash(block.header) != hash) {
-    verdict = Verdict::mismatched("another block than was asked for");
-  }
+  Verdict verdict = download.parts.read(node_.parameters, node_.workers, block);
   if (verdict.accepted()) {
     auto processed = node_.chain.process_block(block);
     if (!processed) return pass(processed);
@@ -185,7 +178,7 @@ Status BlockSync::complete(Download download, const Hash256& hash) {
   if (verdict.peer_to_blame) {
     node_.misbehaved(download.from, "block: " + verdict.reason);
   } else if (verdict.accepted() && connected_) {
-    connected_(hash, download.from);
+    connected_(download.parts.block(), download.from);
   }
   return ask_for_bodies();
 }

@@ -9,6 +9,7 @@
 
 #include <set>
 
+#include "twinchain/net/block_parts.hpp"
 #include "twinchain/net/node_context.hpp"
 
 namespace twinchain::net {
@@ -54,8 +55,7 @@ class BlockSync {
   struct Download {
     PeerId from = 0;
     std::int64_t deadline_ms = 0;
-    std::uint64_t size_bytes = 0;
-    Bytes bytes;
+    BlockParts parts;
   };
   struct Upload {
     Hash256 block{};
@@ -72,7 +72,7 @@ class BlockSync {
 
   [[nodiscard]] bool may_have(const State& state, const HeaderNode& node) const;
   [[nodiscard]] std::size_t downloads_from(PeerId peer) const;
-  Status complete(Download download, const Hash256& block);
+  Status complete(const Download& download);
   Status serve(PeerId peer, State& state);
 
   NodeContext& node_;

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "twinchain/base/text.hpp"
+#include "twinchain/net/block_parts.hpp"
 #include "twinchain/net/node_client.hpp"
 #include "twinchain/sys/fd.hpp"
 
@@ -52,7 +53,7 @@ class LinkTransport final : public BlockTransport {
     auto client = connect(node, options_.stop_fd);
     if (!client) return pass(client);
     TWINCHAIN_TRY((*client)->send(GetBlock{block}));
-    Bytes raw;
+    BlockParts parts(block, size_bytes);
     while (true) {
       auto message = receive_until(**client, end);
       if (!message) return pass(message);
@@ -62,11 +63,11 @@ class LinkTransport final : public BlockTransport {
       }
       const auto* part = std::get_if<BlockPart>(&**message);
       if (part == nullptr || part->block != block) continue;
-      const bool fits = part->size_bytes == size_bytes && part->offset == raw.size() &&
-                        !part->bytes.empty() && part->bytes.size() <= size_bytes - raw.size();
-      if (!fits) return away(node, "gives parts of a block that do not fit");
-      append(raw, part->bytes);
-      if (raw.size() == size_bytes) return raw;
+      const auto taken = parts.take(*part);
+      if (taken == BlockParts::Taken::misfit || parts.size_bytes() != size_bytes) {
+        return away(node, "gives parts of a block that do not fit");
+      }
+      if (taken == BlockParts::Taken::whole) return parts.take_bytes();
     }
   }
 

@@ -6,6 +6,7 @@
 #include "twinchain/base/crc32c.hpp"
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
+#include "twinchain/net/block_parts.hpp"
 
 namespace twinchain::net {
 namespace {
@@ -28,12 +29,6 @@ std::optional<Hash256> hash_in_name(std::string_view name) {
   Hash256 hash{};
   std::reverse_copy(bytes->begin(), bytes->end(), hash.begin());
   return hash;
-}
-
-bool has_hash(ByteView raw, const Hash256& hash) {
-  ByteCursor cursor(raw);
-  const auto header = cursor.read_array<bitcoin::block_header_size>();
-  return cursor.ok() && bitcoin::block_hash(header) == hash;
 }
 
 std::string block_in_words(const Hash256& hash) {
@@ -234,7 +229,7 @@ Status OutsourcedBlocks::take_in_orphan(const std::string& name) {
   const Hash256 hash = *hash_in_name(name);
   auto raw = read_whole_file(fs_, path, max_body_bytes_);
   if (!raw && raw.error().code == ExitCode::system) return pass(raw);
-  if (!raw || !has_hash(*raw, hash)) {
+  if (!raw || !has_block_hash(*raw, hash)) {
     note(escape(path) + ": not the block that it is named after, left alone");
     return {};
   }
@@ -362,7 +357,8 @@ std::optional<Bytes> OutsourcedBlocks::fetch(const Hash256& hash, const Entry& e
     }
     standing = {};
     if (!*raw) continue;
-    if ((*raw)->size() == entry.size_bytes && crc32c(**raw) == entry.crc && has_hash(**raw, hash)) {
+    if ((*raw)->size() == entry.size_bytes && crc32c(**raw) == entry.crc &&
+        has_block_hash(**raw, hash)) {
       return std::move(*raw);
     }
     failed(standing, node, "it gives another block than was handed to it");

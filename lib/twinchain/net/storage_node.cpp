@@ -136,7 +136,7 @@ void StorageNode::refuse(PeerId peer, Client& client, const Hash256& block) {
 void StorageNode::end_upload(Client& client) {
   if (!client.upload) return;
   --uploads_;
-  upload_bytes_ -= client.upload->size_bytes;
+  upload_bytes_ -= client.upload->announced_bytes;
   client.upload.reset();
 }
 
@@ -174,7 +174,7 @@ bool StorageNode::begin_upload(PeerId peer, Client& client, const BlockPart& par
     refuse(peer, client, part.block);
     return false;
   }
-  client.upload = Upload{part.block, part.size_bytes, header, {}, 0};
+  client.upload = Upload{BlockParts(part.block, part.size_bytes), part.size_bytes, 0};
   ++uploads_;
   upload_bytes_ += part.size_bytes;
   return true;
@@ -185,32 +185,28 @@ Status StorageNode::take(PeerId peer, Client& client, BlockPart&& part) {
     // A sender that begins another block has given the one before up.
     end_upload(client);
     if (!begin_upload(peer, client, part)) return {};
-  } else if (!client.upload || client.upload->block != part.block) {
+  } else if (!client.upload || client.upload->parts.block() != part.block) {
     if (client.left != part.block) misbehaved(peer, "a part of a block without its beginning");
     return {};
   }
   Upload& upload = *client.upload;
-  const bool fits = part.size_bytes == upload.size_bytes && part.offset == upload.raw.size() &&
-                    !part.bytes.empty() &&
-                    part.bytes.size() <= upload.size_bytes - upload.raw.size();
-  if (!fits) {
+  const auto taken = upload.parts.take(part);
+  if (taken == BlockParts::Taken::misfit) {
     end_upload(client);
     misbehaved(peer, "parts of a block that do not fit");
     return {};
   }
-  append(upload.raw, part.bytes);
   upload.until_ms = now_ms() + options_.upload_timeout_ms;
-  if (upload.raw.size() < upload.size_bytes) return {};
-  return complete(peer, client);
+  return taken == BlockParts::Taken::whole ? complete(peer, client) : Status();
 }
 
 Status StorageNode::complete(PeerId peer, Client& client) {
-  const Upload upload = std::move(*client.upload);
+  const BlockParts parts = std::move(client.upload->parts);
   end_upload(client);
-  client.left = upload.block;
-  if (!blocks_.contains(upload.block)) {
+  client.left = parts.block();
+  if (!blocks_.contains(parts.block())) {
     NetBlock block;
-    Verdict verdict = read_block(parameters_, upload.raw, workers_, block);
+    Verdict verdict = parts.read(parameters_, workers_, block);
     std::optional<std::uint32_t> height;
     if (verdict.accepted() && !block.transactions.empty()) {
       height = bitcoin::coinbase_height(block.transactions[0]->tx);
@@ -221,18 +217,18 @@ Status StorageNode::complete(PeerId peer, Client& client) {
       misbehaved(peer, "block: " + verdict.reason);
       return {};
     }
-    auto added = blocks_.add(*height, upload.header, upload.raw);
+    auto added = blocks_.add(*height, block.header, parts.bytes());
     if (!added) return pass(added);
     if (!*added) {
-      refuse(peer, client, upload.block);
+      refuse(peer, client, parts.block());
       return {};
     }
     ++figures_.stored_blocks;
-    figures_.stored_bytes += upload.raw.size();
+    figures_.stored_bytes += parts.size_bytes();
   } else {
     ++figures_.known_blocks;
   }
-  send(peer, BlockStored{upload.block});
+  send(peer, BlockStored{parts.block()});
   return {};
 }
 
@@ -327,7 +323,7 @@ Status StorageNode::tick() {
       host_.disconnect(peer, "does not say hello", false);
     }
     if (client.upload && now >= client.upload->until_ms) {
-      const Hash256 block = client.upload->block;
+      const Hash256 block = client.upload->parts.block();
       end_upload(client);
       refuse(peer, client, block);
     }

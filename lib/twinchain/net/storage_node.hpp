@@ -16,7 +16,7 @@
 #include <optional>
 
 #include "twinchain/base/clock.hpp"
-#include "twinchain/net/block_validation.hpp"
+#include "twinchain/net/block_parts.hpp"
 #include "twinchain/net/node_server.hpp"
 #include "twinchain/net/stored_blocks.hpp"
 #include "twinchain/net/wire.hpp"
@@ -70,10 +70,8 @@ class StorageNode final : public NodeEvents {
 
  private:
   struct Upload {
-    Hash256 block{};
-    std::uint64_t size_bytes = 0;
-    bitcoin::BlockHeader header;
-    Bytes raw;
+    BlockParts parts;
+    std::uint64_t announced_bytes = 0;
     std::int64_t until_ms = 0;
   };
   struct Serving {
