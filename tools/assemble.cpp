@@ -4,11 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <thread>
+#include <sstream>
 
-#include "twinchain/base/hex.hpp"
-#include "twinchain/base/text.hpp"
 #include "twinchain/cli/files.hpp"
+#include "twinchain/cli/node_options.hpp"
 #include "twinchain/cli/run_tool.hpp"
 #include "twinchain/net/assembler.hpp"
 #include "twinchain/net/outsourced_blocks.hpp"
@@ -19,15 +18,9 @@ using namespace twinchain;
 
 struct Options {
   std::string input;
-  std::vector<std::string> peers;
-  std::string folder;
-  std::string network;
-  std::vector<std::string> listen;
-  std::string metrics;
+  net::NodeOptionTexts node;
   bool daemon = false;
   bool no_output = false;
-  unsigned threads = 0;
-  std::string pool_size = "512MiB";
   std::vector<std::string> storage_nodes;
   std::string outsource_above = "10GiB";
   std::size_t outsource_copies = 1;
@@ -60,81 +53,41 @@ class TemporaryFolder {
   std::string path_;
 };
 
-Result<std::uint64_t> parse_size(const char* option, const std::string& text) {
-  const auto size = parse_size_bytes(text);
-  if (!size) {
-    return fail(ExitCode::usage, std::string(option) + ": not a size: " + escape(text),
-                "a number and perhaps a unit: 4096, 64MiB");
-  }
-  return *size;
-}
-
 Result<std::unique_ptr<net::BlockStore>> open_bodies(const Options& options,
                                                      const net::ChainParameters& parameters) {
   net::OutsourcedOptions outsource;
-  for (const std::string& text : options.storage_nodes) {
-    auto node = net::parse_server_peer(text);
-    if (!node) return pass(node);
-    outsource.transport.nodes.push_back(std::move(*node));
-  }
-  auto above = parse_size("--outsource-above", options.outsource_above);
+  auto nodes = net::parse_server_peers(options.storage_nodes);
+  if (!nodes) return pass(nodes);
+  outsource.transport.nodes = std::move(*nodes);
+  auto above = net::parse_size_option("--outsource-above", options.outsource_above);
   if (!above) return pass(above);
   outsource.local_limit_bytes = *above;
   outsource.copies = options.outsource_copies;
   outsource.keep_blocks = options.outsource_keep;
-  outsource.transport.key_file = options.folder + "/node.key";
+  outsource.transport.key_file = options.node.folder + "/node.key";
   outsource.transport.stop_fd = cli::source_stop_fd();
-  outsource.import_file = options.folder + "/blocks";
-  outsource.note = [](const std::string& line) { cli::note(line); };
-  return net::open_outsourced_blocks(real_fs(), options.folder + "/bodies", parameters, outsource);
+  outsource.import_file = options.node.folder + "/blocks";
+  outsource.note = cli::note;
+  return net::open_outsourced_blocks(real_fs(), options.node.folder + "/bodies", parameters,
+                                     outsource);
 }
 
-Result<net::DaemonOptions> daemon_options(const Options& options) {
-  net::DaemonOptions daemon;
-  daemon.folder = options.folder;
-  daemon.listen = options.listen;
-  daemon.metrics_listen = options.metrics;
-  daemon.threads =
-      options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
-  daemon.stop_fd = cli::source_stop_fd();
-  daemon.note = [](const std::string& line) { cli::note(line); };
-  daemon.detail = [](const std::string& line) { cli::detail(line); };
-  auto pool = parse_size("--pool-size", options.pool_size);
-  if (!pool) return pass(pool);
-  daemon.storage.pool.memory_bytes = *pool;
-  for (const std::string& text : options.peers) {
-    auto peer = net::parse_server_peer(text);
-    if (!peer) return pass(peer);
-    daemon.peers.push_back(std::move(*peer));
-  }
-  auto parameters = net::find_parameters(real_fs(), options.network, options.folder, daemon.peers,
-                                         daemon.stop_fd, daemon.note);
-  if (!parameters) return pass(parameters);
-  daemon.parameters = std::move(*parameters);
-  return daemon;
-}
-
-/// Where others can connect: on standard output when that has nothing else.
+/// Where others can connect, if they can: on standard output when that has nothing else.
 Status tell_addresses(const net::NodeDaemon& daemon, bool to_output) {
-  std::vector<std::string> lines;
-  for (const std::string& address : daemon.addresses()) lines.push_back("listening on " + address);
-  if (!daemon.metrics_address().empty()) lines.push_back("figures on " + daemon.metrics_address());
-  if (!lines.empty()) lines.push_back("node key " + to_hex(daemon.node_key()));
-  for (const std::string& line : lines) {
-    if (to_output) {
-      TWINCHAIN_TRY(write_all(STDOUT_FILENO, as_bytes(line + "\n")));
-    } else {
-      cli::note(line);
-    }
-  }
+  if (daemon.addresses().empty() && daemon.metrics_address().empty()) return {};
+  const std::string text =
+      net::start_lines(daemon.addresses(), daemon.metrics_address(), daemon.node_key());
+  if (to_output) return write_all(STDOUT_FILENO, as_bytes(text));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) cli::note(line);
   return {};
 }
 
 Result<ExitCode> assemble(Options options) {
-  if (options.daemon && options.folder.empty()) {
+  if (options.daemon && options.node.folder.empty()) {
     return fail(ExitCode::usage, "--daemon wants a folder to keep its blocks in", "give --dir DIR");
   }
-  if (!options.daemon && options.peers.empty()) {
+  if (!options.daemon && options.node.peers.empty()) {
     return fail(ExitCode::usage, "without a peer there are no transactions",
                 "give --peer HOST:PORT, or --daemon with --listen");
   }
@@ -150,16 +103,17 @@ Result<ExitCode> assemble(Options options) {
   if (!output) return pass(output);
   if (!options.no_output) assembler.output_fd = output->fd();
   TemporaryFolder temporary;
-  if (options.folder.empty()) {
+  if (options.node.folder.empty()) {
     TWINCHAIN_TRY(temporary.make());
-    options.folder = temporary.path() + "/node";
+    options.node.folder = temporary.path() + "/node";
   }
-  auto daemon = daemon_options(options);
-  if (!daemon) return pass(daemon);
-  assembler.daemon = std::move(*daemon);
+  assembler.daemon.stop_fd = cli::source_stop_fd();
+  assembler.daemon.note = cli::note;
+  assembler.daemon.detail = cli::detail;
+  TWINCHAIN_TRY(net::take_node_options(real_fs(), options.node, assembler.daemon));
   const net::ChainParameters parameters = assembler.daemon.parameters;  // the bodies refer to them
   if (!options.storage_nodes.empty()) {
-    TWINCHAIN_TRY(real_fs().make_folders(options.folder));
+    TWINCHAIN_TRY(real_fs().make_folders(options.node.folder));
     auto bodies = open_bodies(options, parameters);
     if (!bodies) return pass(bodies);
     assembler.daemon.blocks = std::move(*bodies);
@@ -187,24 +141,14 @@ Result<ExitCode> assemble(Options options) {
 
 void define(CLI::App& app, Options& options) {
   app.add_option("INPUT", options.input, "Twin stream with SKELETON frames (standard input)");
-  app.add_option("--peer", options.peers,
-                 "Node to be connected to, which must have the KEY; may be repeated")
-      ->type_name("HOST:PORT[#KEY]");
-  app.add_option("--dir", options.folder,
+  app.add_option("--dir", options.node.folder,
                  "Keep blocks, headers and coins here (a temporary folder)")
       ->type_name("DIR");
-  app.add_option("--network", options.network,
-                 "Parameters of the network (those that DIR was made with, or those of a peer)")
-      ->type_name("FILE");
-  app.add_option("--listen", options.listen,
-                 "Let others connect here; port 0 is a free one; may be repeated")
-      ->type_name("HOST:PORT");
-  app.add_option("--metrics", options.metrics, "Serve figures for Prometheus here")
-      ->type_name("HOST:PORT");
+  net::NodeOptionTexts& node = options.node;
+  cli::define_node_options(app, {node.network, node.listen, node.peers, node.metrics_listen,
+                                 node.threads, node.pool_size});
   app.add_flag("--daemon", options.daemon, "Read no input; run until a signal comes");
   app.add_flag("--no-output", options.no_output, "Write no blocks to standard output");
-  app.add_option("--threads", options.threads, "Threads that check transactions (one a processor)")
-      ->type_name("N");
   app.add_option("--outsource", options.storage_nodes,
                  "Hand the oldest blocks to this storage node (store serve); may be repeated")
       ->type_name("HOST:PORT[#KEY]");
@@ -216,8 +160,6 @@ void define(CLI::App& app, Options& options) {
       ->type_name("N");
   app.add_option("--outsource-keep", options.outsource_keep, "Newest blocks that stay here (100)")
       ->type_name("N");
-  app.add_option("--pool-size", options.pool_size, "Memory of the transaction pool (512MiB)")
-      ->type_name("SIZE");
 }
 
 }  // namespace

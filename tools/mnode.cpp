@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <thread>
 
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/cli/files.hpp"
+#include "twinchain/cli/node_options.hpp"
 #include "twinchain/cli/run_tool.hpp"
 #include "twinchain/crypto/secp256k1.hpp"
 #include "twinchain/crypto/sha256.hpp"
@@ -36,14 +36,8 @@ struct Options {
   std::string time;
   std::string magic;
   std::vector<std::string> fundings;
-  // run
-  std::string network;
-  std::string folder;
-  std::vector<std::string> listen;
-  std::vector<std::string> peers;
-  std::string metrics;
-  unsigned threads = 0;
-  std::string pool_size = "512MiB";
+  /// Of run; list and status have its network, too.
+  net::NodeOptionTexts node;
   std::size_t max_inbound = 1'000;
   std::size_t max_inbound_per_range = 32;
   std::string receive_rate;
@@ -62,15 +56,6 @@ Result<std::uint32_t> parse_seconds(const char* option, const std::string& text)
                 "a number and a unit: 10s, 10m, 2h");
   }
   return static_cast<std::uint32_t>(*duration_ns / 1'000'000'000);
-}
-
-Result<std::uint64_t> parse_size(const char* option, const std::string& text) {
-  const auto size = parse_size_bytes(text);
-  if (!size) {
-    return fail(ExitCode::usage, std::string(option) + ": not a size: " + escape(text),
-                "a number and perhaps a unit: 4096, 64MiB");
-  }
-  return *size;
 }
 
 /// Eight digits, the first byte first.
@@ -113,10 +98,11 @@ Status take_options(Options& options) {
   auto easiest = parse_hex("--easiest-target", options.easiest);
   if (!easiest) return pass(easiest);
   parameters.easiest_bits = *easiest;
-  auto block_size = parse_size("--block-size-limit", options.block_size);
+  auto block_size = net::parse_size_option("--block-size-limit", options.block_size);
   if (!block_size) return pass(block_size);
   parameters.block_limit_bytes = *block_size;
-  auto transaction_size = parse_size("--transaction-size-limit", options.transaction_size);
+  auto transaction_size =
+      net::parse_size_option("--transaction-size-limit", options.transaction_size);
   if (!transaction_size) return pass(transaction_size);
   parameters.transaction_limit_bytes = *transaction_size;
   const ByteView tag = as_bytes(options.data_tag);
@@ -176,50 +162,23 @@ Status print(std::string_view text) {
   return write_all(STDOUT_FILENO, as_bytes(text));
 }
 
-Result<net::DaemonOptions> daemon_options(const Options& options) {
-  net::DaemonOptions daemon;
-  daemon.folder = options.folder;
-  daemon.listen = options.listen;
-  daemon.metrics_listen = options.metrics;
-  daemon.threads =
-      options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
-  daemon.stop_fd = cli::source_stop_fd();
-  daemon.note = [](const std::string& line) { cli::note(line); };
-  daemon.detail = [](const std::string& line) { cli::detail(line); };
-  auto pool = parse_size("--pool-size", options.pool_size);
-  if (!pool) return pass(pool);
-  daemon.storage.pool.memory_bytes = *pool;
-  daemon.limits.max_inbound = options.max_inbound;
-  daemon.limits.max_inbound_per_range = options.max_inbound_per_range;
-  if (!options.receive_rate.empty()) {
-    auto rate = parse_size("--receive-rate", options.receive_rate);
-    if (!rate) return pass(rate);
-    daemon.limits.received_bytes_rate = *rate;
-  }
-  for (const std::string& text : options.peers) {
-    auto peer = net::parse_server_peer(text);
-    if (!peer) return pass(peer);
-    daemon.peers.push_back(std::move(*peer));
-  }
-  auto parameters = net::find_parameters(real_fs(), options.network, options.folder, daemon.peers,
-                                         daemon.stop_fd, daemon.note);
-  if (!parameters) return pass(parameters);
-  daemon.parameters = std::move(*parameters);
-  return daemon;
-}
-
 Result<ExitCode> run_node(const Options& options) {
-  auto wanted = daemon_options(options);
-  if (!wanted) return pass(wanted);
-  auto daemon = net::NodeDaemon::open(std::move(*wanted));
+  net::DaemonOptions wanted;
+  wanted.stop_fd = cli::source_stop_fd();
+  wanted.note = cli::note;
+  wanted.detail = cli::detail;
+  wanted.limits.max_inbound = options.max_inbound;
+  wanted.limits.max_inbound_per_range = options.max_inbound_per_range;
+  if (!options.receive_rate.empty()) {
+    auto rate = net::parse_size_option("--receive-rate", options.receive_rate);
+    if (!rate) return pass(rate);
+    wanted.limits.received_bytes_rate = *rate;
+  }
+  TWINCHAIN_TRY(net::take_node_options(real_fs(), options.node, wanted));
+  auto daemon = net::NodeDaemon::open(std::move(wanted));
   if (!daemon) return pass(daemon);
-  std::string text;
-  for (const std::string& address : (*daemon)->addresses())
-    text += "listening on " + address + "\n";
-  const std::string metrics = (*daemon)->metrics_address();
-  if (!metrics.empty()) text += "figures on " + metrics + "\n";
-  text += "node key " + to_hex((*daemon)->node_key()) + "\n";
-  TWINCHAIN_TRY(print(text));
+  TWINCHAIN_TRY(print(net::start_lines((*daemon)->addresses(), (*daemon)->metrics_address(),
+                                       (*daemon)->node_key())));
   TWINCHAIN_TRY((*daemon)->run());
   return ExitCode::success;
 }
@@ -232,12 +191,9 @@ Result<std::unique_ptr<net::NodeClient>> connect(const Options& options, net::No
   client.address = peer->address;
   client.role = role;
   client.stop_fd = cli::source_stop_fd();
-  if (peer->node_key) {
-    client.node_key.emplace();
-    std::ranges::copy(*peer->node_key, client.node_key->begin());
-  }
-  if (!options.network.empty()) {
-    auto loaded = net::load_parameters(real_fs(), options.network);
+  client.node_key = peer->node_key;
+  if (!options.node.network.empty()) {
+    auto loaded = net::load_parameters(real_fs(), options.node.network);
     if (!loaded) return pass(loaded);
     rules = std::move(*loaded);
     client.parameters = &*rules;
@@ -361,24 +317,12 @@ void define_genesis(CLI::App& app, Options& options) {
 
 void define_run(CLI::App& app, Options& options) {
   CLI::App* run = app.add_subcommand("run", "Run an M-node until a signal comes");
-  run->add_option("--dir", options.folder, "Folder of the node; made when it is not there")
+  run->add_option("--dir", options.node.folder, "Folder of the node; made when it is not there")
       ->type_name("DIR")
       ->required();
-  run->add_option("--network", options.network,
-                  "Parameters of the network (those that DIR was made with, or those of a peer)")
-      ->type_name("FILE");
-  run->add_option("--listen", options.listen,
-                  "Let others connect here; port 0 is a free one; may be repeated")
-      ->type_name("HOST:PORT");
-  run->add_option("--peer", options.peers,
-                  "Keep connected to this node, which must have the KEY; may be repeated")
-      ->type_name("HOST:PORT[#KEY]");
-  run->add_option("--metrics", options.metrics, "Serve figures for Prometheus here")
-      ->type_name("HOST:PORT");
-  run->add_option("--threads", options.threads, "Threads that check transactions (one a processor)")
-      ->type_name("N");
-  run->add_option("--pool-size", options.pool_size, "Memory of the transaction pool (512MiB)")
-      ->type_name("SIZE");
+  net::NodeOptionTexts& node = options.node;
+  cli::define_node_options(*run, {node.network, node.listen, node.peers, node.metrics_listen,
+                                  node.threads, node.pool_size});
   run->add_option("--max-inbound", options.max_inbound, "Links that others may make (1000)")
       ->type_name("N");
   run->add_option("--max-inbound-per-range", options.max_inbound_per_range,
@@ -394,13 +338,13 @@ void define_questions(CLI::App& app, Options& options) {
   list->add_option("ADDRESS", options.address, "HOST:PORT or HOST:PORT#KEY of the node")
       ->required();
   list->add_flag("--follow", options.follow, "Go on with each newer list, until a signal comes");
-  list->add_option("--network", options.network, "The node must be of this network")
+  list->add_option("--network", options.node.network, "The node must be of this network")
       ->type_name("FILE");
   CLI::App* status = app.add_subcommand("status", "Show what a node has and does");
   status->add_option("ADDRESS", options.address, "HOST:PORT or HOST:PORT#KEY of the node")
       ->required();
   status->add_flag("--json", options.json, "As JSON");
-  status->add_option("--network", options.network, "The node must be of this network")
+  status->add_option("--network", options.node.network, "The node must be of this network")
       ->type_name("FILE");
 }
 

@@ -1,5 +1,8 @@
 #include "twinchain/net/node_daemon.hpp"
 
+#include <algorithm>
+#include <thread>
+
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/net/node_client.hpp"
@@ -12,6 +15,39 @@ namespace {
 constexpr std::int64_t pool_save_interval_ms = 60'000;
 /// Short, so that what waits for a tick does not wait long.
 constexpr int daemon_tick_ms = 50;
+
+/// The rules that the first of the peers to answer names.
+Result<ChainParameters> ask_for_parameters(const DaemonOptions& daemon) {
+  Result<ChainParameters> found = fail(ExitCode::usage, "which network is not known",
+                                       "give --network FILE, or a --peer to ask");
+  for (const ServerPeer& peer : daemon.peers) {
+    ClientOptions options;
+    options.address = peer.address;
+    options.node_key = peer.node_key;
+    options.stop_fd = daemon.stop_fd;
+    auto client = NodeClient::connect(options);
+    if (!client) {
+      found = pass(client);
+      continue;
+    }
+    found = (*client)->parameters();
+    daemon.note("network " + escape(found->name) + ", " + to_hex_reversed(genesis_hash(*found)) +
+                ", as " + escape(peer.address) + " says");
+    return found;
+  }
+  return found;
+}
+
+Result<ChainParameters> find_parameters(Fs& fs, const std::string& file,
+                                        const DaemonOptions& daemon) {
+  if (!file.empty()) return load_parameters(fs, file);
+  if (!daemon.folder.empty()) {
+    auto stored = stored_parameters(fs, daemon.folder);
+    if (!stored) return pass(stored);
+    if (*stored) return std::move(**stored);
+  }
+  return ask_for_parameters(daemon);
+}
 
 }  // namespace
 
@@ -87,6 +123,16 @@ Result<ServerPeer> parse_server_peer(const std::string& text) {
   return peer;
 }
 
+Result<std::vector<ServerPeer>> parse_server_peers(const std::vector<std::string>& texts) {
+  std::vector<ServerPeer> peers;
+  for (const std::string& text : texts) {
+    auto peer = parse_server_peer(text);
+    if (!peer) return pass(peer);
+    peers.push_back(std::move(*peer));
+  }
+  return peers;
+}
+
 Result<ChainParameters> load_parameters(Fs& fs, const std::string& file) {
   auto text = read_whole_file(fs, file, max_parameters_file_bytes);
   if (!text) return pass(text);
@@ -98,39 +144,39 @@ Result<ChainParameters> load_parameters(Fs& fs, const std::string& file) {
   return parameters;
 }
 
-Result<ChainParameters> find_parameters(Fs& fs, const std::string& file, const std::string& folder,
-                                        const std::vector<ServerPeer>& peers, int stop_fd,
-                                        const std::function<void(const std::string&)>& note) {
-  if (!file.empty()) return load_parameters(fs, file);
-  if (!folder.empty()) {
-    auto stored = stored_parameters(fs, folder);
-    if (!stored) return pass(stored);
-    if (*stored) return std::move(**stored);
+Result<std::uint64_t> parse_size_option(const char* option, const std::string& text) {
+  const auto size = parse_size_bytes(text);
+  if (!size) {
+    return fail(ExitCode::usage, std::string(option) + ": not a size: " + escape(text),
+                "a number and perhaps a unit: 4096, 64MiB");
   }
-  if (peers.empty()) {
-    return fail(ExitCode::usage, "which network is not known",
-                "give --network FILE, or a --peer to ask");
-  }
-  Result<ChainParameters> found = fail(ExitCode::bug, "no peer");
-  for (const ServerPeer& peer : peers) {
-    ClientOptions options;
-    options.address = peer.address;
-    options.stop_fd = stop_fd;
-    if (peer.node_key) {
-      options.node_key.emplace();
-      std::ranges::copy(*peer.node_key, options.node_key->begin());
-    }
-    auto client = NodeClient::connect(options);
-    if (!client) {
-      found = pass(client);
-      continue;
-    }
-    found = (*client)->parameters();
-    note("network " + escape(found->name) + ", " + to_hex_reversed(genesis_hash(*found)) + ", as " +
-         escape(peer.address) + " says");
-    return found;
-  }
-  return found;
+  return *size;
+}
+
+Status take_node_options(Fs& fs, const NodeOptionTexts& texts, DaemonOptions& into) {
+  into.folder = texts.folder;
+  into.listen = texts.listen;
+  into.metrics_listen = texts.metrics_listen;
+  into.threads =
+      texts.threads != 0 ? texts.threads : std::max(1U, std::thread::hardware_concurrency());
+  auto pool = parse_size_option("--pool-size", texts.pool_size);
+  if (!pool) return pass(pool);
+  into.storage.pool.memory_bytes = *pool;
+  auto peers = parse_server_peers(texts.peers);
+  if (!peers) return pass(peers);
+  into.peers = std::move(*peers);
+  auto parameters = find_parameters(fs, texts.network, into);
+  if (!parameters) return pass(parameters);
+  into.parameters = std::move(*parameters);
+  return {};
+}
+
+std::string start_lines(const std::vector<std::string>& addresses,
+                        const std::string& metrics_address, const PublicKey& node_key) {
+  std::string text;
+  for (const std::string& address : addresses) text += "listening on " + address + "\n";
+  if (!metrics_address.empty()) text += "figures on " + metrics_address + "\n";
+  return text + "node key " + to_hex(node_key) + "\n";
 }
 
 }  // namespace twinchain::net

@@ -71,13 +71,33 @@ class NodeDaemon final : public NodeEvents {
 
 /// "HOST:PORT" or "HOST:PORT#KEY": with the peer's node key in 64 hex digits. ExitCode::usage.
 Result<ServerPeer> parse_server_peer(const std::string& text);
-/// The rules that a node is to follow: those of the file, else those that its folder was made with,
-/// else those that the first of the peers to answer names (trusted for once, and told to `note`).
-/// ExitCode::usage when there is none of the three.
-Result<ChainParameters> find_parameters(Fs& fs, const std::string& file, const std::string& folder,
-                                        const std::vector<ServerPeer>& peers, int stop_fd,
-                                        const std::function<void(const std::string&)>& note);
+Result<std::vector<ServerPeer>> parse_server_peers(const std::vector<std::string>& texts);
+/// "4096", "64MiB". ExitCode::usage, in a message that begins with the option's name.
+Result<std::uint64_t> parse_size_option(const char* option, const std::string& text);
+
+/// What programs that run a node are told alike, as a person writes it (cli/node_options.hpp).
+/// Empty: not given.
+struct NodeOptionTexts {
+  std::string folder;
+  std::string network;  ///< file of the network's parameters
+  std::vector<std::string> listen;
+  std::vector<std::string> peers;  ///< as parse_server_peers() takes them
+  std::string metrics_listen;
+  unsigned threads = 0;  ///< 0: one a processor
+  std::string pool_size = "512MiB";
+};
+/// Takes them over into what a daemon is opened with, whose stop_fd and note are set before. The
+/// rules that the node is to follow are those of the file, else those that its folder was made
+/// with, else those that the first of the peers to answer names (trusted for once, and told to
+/// note). ExitCode::usage when there is none of the three, or a text is none of its kind.
+Status take_node_options(Fs& fs, const NodeOptionTexts& texts, DaemonOptions& into);
 /// Of a file that `mnode genesis` made.
 Result<ChainParameters> load_parameters(Fs& fs, const std::string& file);
+
+/// What a program says once others can connect to it, a line each: "listening on HOST:PORT" for
+/// each address, "figures on HOST:PORT" unless that is empty, "node key KEY". In one piece, so that
+/// who waits for one of the lines has them all.
+std::string start_lines(const std::vector<std::string>& addresses,
+                        const std::string& metrics_address, const PublicKey& node_key);
 
 }  // namespace twinchain::net
