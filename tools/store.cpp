@@ -482,13 +482,8 @@ Result<ExitCode> serve(const Options& options) {
   daemon_options.detail = [](const std::string& line) { cli::detail(line); };
   auto daemon = net::StorageDaemon::open(std::move(daemon_options));
   if (!daemon) return pass(daemon);
-  std::string text;
-  for (const std::string& address : (*daemon)->addresses())
-    text += "listening on " + address + "\n";
-  const std::string metrics = (*daemon)->metrics_address();
-  if (!metrics.empty()) text += "figures on " + metrics + "\n";
-  text += "node key " + to_hex((*daemon)->node_key()) + "\n";
-  TWINCHAIN_TRY(print(text));
+  TWINCHAIN_TRY(print(net::start_lines((*daemon)->addresses(), (*daemon)->metrics_address(),
+                                       (*daemon)->node_key())));
   cli::detail(decimal((*daemon)->blocks()) + " blocks in the store");
   TWINCHAIN_TRY((*daemon)->run());
   return ExitCode::success;
