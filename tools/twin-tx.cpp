@@ -38,6 +38,7 @@ struct Options {
   std::int64_t fee_rate = 0;
   std::uint32_t depth = 6;
   bool wait = false;
+  std::string acknowledge;
   std::string patience = "60s";
   std::string command;
   // extract
@@ -161,6 +162,8 @@ Result<ExitCode> run(const Options& options) {
   sending.stop_fd = cli::filter_stop_fd();
   sending.wait = options.wait;
   sending.patience_ns = *patience;
+  net::FrameAcknowledger acknowledger(real_fs(), options.acknowledge);
+  if (!options.acknowledge.empty()) sending.acknowledger = &acknowledger;
   net::SendFramesMessages messages;
   messages.warn = [](const std::string& text) { cli::warn(text); };
   messages.error = [](const Error& error) { cli::print_error(error); };
@@ -272,6 +275,9 @@ void define_plain(CLI::App& app, Options& options) {
       ->type_name("N")
       ->check(CLI::Range(1U, 100'000U));
   app.add_flag("--wait", options.wait, "Return when all is so deep, not when a node has it");
+  app.add_option("--acknowledge", options.acknowledge,
+                 "Tell the recorder's spool what it need not keep any more")
+      ->type_name("SPOOL");
   app.add_option("--patience", options.patience,
                  "So long without a node, at the start or the end, is an error (60s)")
       ->type_name("T");

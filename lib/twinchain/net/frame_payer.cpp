@@ -66,13 +66,17 @@ Status FramePayer::take(const FrameHeader& header, ByteView body, std::int64_t n
                 "record with shorter windows");
   }
   const Id128 id = frame_id(whole);
+  const std::uint64_t number = given_++;
   if (in_hand_.contains(id) || state_.knows(id)) {
     ++counts_.duplicates;
     return {};
   }
   const std::size_t batch_bytes = std::min(options_.batch_bytes, largest_batch());
   if (!gathered_.frames.empty() && gathered_.size_bytes + cost > batch_bytes) flush();
-  if (gathered_.frames.empty()) gathered_since_ns_ = now_ns;
+  if (gathered_.frames.empty()) {
+    gathered_since_ns_ = now_ns;
+    gathered_.first = number;
+  }
   gathered_.frames.push_back(std::move(whole));
   gathered_.ids.push_back(id);
   in_hand_.insert(id);
@@ -114,6 +118,12 @@ void FramePayer::disconnected() {
   // What this node has another one may lack: nothing is sent before that is known.
   next_to_send_ = state_.payments().size();
   for (std::size_t i = 0; i < accepted_.size(); ++i) set_accepted(i, false);
+}
+
+Result<std::uint64_t> FramePayer::durable_frames() {
+  TWINCHAIN_TRY(state_.sync());
+  if (!ready_.empty()) return ready_.front().first;
+  return gathered_.frames.empty() ? given_ : gathered_.first;
 }
 
 void FramePayer::look(std::int64_t now_ns) {

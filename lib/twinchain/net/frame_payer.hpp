@@ -50,7 +50,7 @@ struct PayerOptions {
 };
 
 struct PayerCounts {
-  std::uint64_t frames = 0;      ///< taken
+  std::uint64_t frames = 0;      ///< taken, and not left out
   std::uint64_t duplicates = 0;  ///< left out: they were taken before
   std::uint64_t payments = 0;
   std::uint64_t accepted = 0;   ///< answers, of some payments more than one
@@ -88,6 +88,9 @@ class FramePayer {
   [[nodiscard]] bool settled() const;
   /// And every payment is deep enough.
   [[nodiscard]] bool buried() const { return settled() && state_.payments().empty(); }
+  /// Of the frames that take() was given, so many of the first need not come again: they are in
+  /// durable payments. Makes durable what can be.
+  Result<std::uint64_t> durable_frames();
   /// Looks for the payments now, and not only when a minute is over.
   void look(std::int64_t now_ns);
   [[nodiscard]] const PayerCounts& counts() const { return counts_; }
@@ -99,6 +102,7 @@ class FramePayer {
     std::vector<Bytes> frames;
     std::vector<Id128> ids;
     std::uint64_t size_bytes = 0;
+    std::uint64_t first = 0;  ///< number of its first frame among those that take() was given
   };
   struct Sent {
     Hash256 txid{};
@@ -154,6 +158,7 @@ class FramePayer {
   Bytes script_;
   PayerCounts counts_;
 
+  std::uint64_t given_ = 0;  ///< frames, to take()
   Batch gathered_;
   std::int64_t gathered_since_ns_ = 0;
   std::deque<Batch> ready_;

@@ -14,6 +14,8 @@ namespace {
 constexpr int answer_wait_ms = 10;
 constexpr int idle_wait_ms = 50;
 constexpr std::int64_t longest_reconnect_ns = 30'000'000'000;
+/// Between two acknowledgements: each makes the state durable.
+constexpr std::int64_t acknowledge_every_ns = 100'000'000;
 constexpr std::int64_t look_while_waiting_ns = 2'000'000'000;
 /// Messages taken from a node in one go, so that input is read while a node talks without end.
 constexpr int messages_in_one_go = 100;
@@ -50,7 +52,10 @@ class FrameSender {
     if (!status && status.error().code != ExitCode::malformed) return pass(status);
     // What came before the fault is sent.
     payer_.flush();
-    if (auto sent = finish(); !sent) return pass(sent);
+    auto sent = finish();
+    // Also of what no node has yet: it is durable here.
+    TWINCHAIN_TRY(acknowledge());
+    if (!sent) return pass(sent);
     if (!status && !result_.stopped) return pass(status);
     return result_;
   }
@@ -99,16 +104,21 @@ class FrameSender {
   Status handle(StreamEvent& event, StreamReader& reader) {
     switch (event.kind) {
       case StreamEventKind::frame:
+        input_ended_ = false;
         TWINCHAIN_TRY(payer_.take(event.frame.header, event.frame.body.view(), now()));
+        if (options_.acknowledger) TWINCHAIN_TRY(options_.acknowledger->saw(event.frame.header));
         TWINCHAIN_TRY(pump(0));
         reader.recycle(std::move(event.frame.body));
         if (messages_.progress) messages_.progress(reader.offset());
         return wait_for_room();
       case StreamEventKind::damage:
       case StreamEventKind::truncated:
+        input_ended_ = false;
         complain(event);
         return {};
       case StreamEventKind::end:
+        input_ended_ = true;
+        break;
       case StreamEventKind::finished:
       case StreamEventKind::stopped:
         break;
@@ -169,6 +179,7 @@ class FrameSender {
   /// Sends what is to be sent, and hears the node.
   Status pump(int timeout_ms) {
     TWINCHAIN_TRY(payer_.tick(now()));
+    if (now() - acknowledged_ns_ >= acknowledge_every_ns) TWINCHAIN_TRY(acknowledge());
     if (link_ == nullptr && !reconnect()) return {};
     auto outgoing = payer_.take_messages(now());
     if (!outgoing) return pass(outgoing);
@@ -198,6 +209,14 @@ class FrameSender {
       lose_link({ExitCode::peer, "the node does not answer", {}});
     }
     return {};
+  }
+
+  Status acknowledge() {
+    if (options_.acknowledger == nullptr) return {};
+    acknowledged_ns_ = now();
+    auto durable = payer_.durable_frames();
+    if (!durable) return pass(durable);
+    return options_.acknowledger->update(*durable, input_ended_ && result_.damaged_places == 0);
   }
 
   void lose_link(const Error& error) {
@@ -232,6 +251,8 @@ class FrameSender {
   const SendFramesOptions& options_;
   const SendFramesMessages& messages_;
   SendFramesResult result_;
+  bool input_ended_ = false;  ///< the last thing read was an END
+  std::int64_t acknowledged_ns_ = 0;
   std::int64_t away_since_ns_ = 0;
   std::int64_t heard_ns_ = 0;
   std::int64_t stopping_since_ns_ = 0;

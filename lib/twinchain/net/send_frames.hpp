@@ -7,6 +7,7 @@
 #include <string>
 
 #include "twinchain/base/clock.hpp"
+#include "twinchain/net/frame_acknowledger.hpp"
 #include "twinchain/net/frame_payer.hpp"
 
 namespace twinchain::net {
@@ -31,6 +32,8 @@ struct SendFramesOptions {
   std::int64_t patience_ns = 60'000'000'000;
   /// A node that says nothing for so long while it owes an answer is left for another one.
   std::int64_t answer_ns = 120'000'000'000;
+  /// Is told what the payer has; may be null.
+  FrameAcknowledger* acknowledger = nullptr;
 };
 
 struct SendFramesMessages {

@@ -3,8 +3,9 @@
 //   DIR/lock            held while a recorder runs
 //   DIR/wal-NUMBER      the bytes of the open window, as they were read (write-ahead log)
 //   DIR/frames-SEQUENCE finished windows, until they are acknowledged
-//   DIR/acknowledged    written by `store put --acknowledge DIR`: a line "SOURCE-ID-HEX NEXT" for
-//                       each source; its windows before NEXT are durable in the store
+//   DIR/acknowledged    written by `store put` or `twin-tx` with --acknowledge DIR: a line
+//                       "SOURCE-ID-HEX NEXT" for each source, whose windows before NEXT are durable
+//                       there
 //
 // Order is what makes it safe: bytes are written to the WAL before they are parsed; a window is
 // durable here (commit) before its frames are sent; WAL files are removed when the window that

@@ -1,39 +1,14 @@
 #include "twinchain/storage/acknowledge.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 
-#include "twinchain/base/text.hpp"
-
 namespace twinchain::storage {
-namespace {
-
-constexpr std::uint64_t max_file_bytes = std::uint64_t{64} << 20;
-
-}  // namespace
 
 Result<Acknowledger> Acknowledger::open(Fs& fs, const std::string& spool_folder,
                                         SourceNumbers dropped) {
-  auto there = fs.exists(spool_folder);
-  if (!there) return pass(there);
-  if (!*there) {
-    return fail(ExitCode::usage, "no folder " + escape(spool_folder, 400) + " to acknowledge to",
-                "it is the folder that twin-record --spool names");
-  }
-  Acknowledger acknowledger(fs, spool_folder);
-  acknowledger.dropped_ = std::move(dropped);
-  const std::string path = acknowledger.folder_ + "/" + std::string(acknowledged_name);
-  there = fs.exists(path);
-  if (!there) return pass(there);
-  if (*there) {
-    auto bytes = read_whole_file(fs, path, max_file_bytes);
-    if (!bytes) return pass(bytes);
-    if (auto numbers = parse_source_numbers(as_text(*bytes))) {
-      acknowledger.acknowledged_ = std::move(*numbers);
-    }
-  }
-  return acknowledger;
+  auto file = AcknowledgedFile::open(fs, spool_folder);
+  if (!file) return pass(file);
+  return Acknowledger(std::move(*file), std::move(dropped));
 }
 
 void Acknowledger::saw(const FrameHeader& header) {
@@ -44,7 +19,7 @@ void Acknowledger::saw(const FrameHeader& header) {
 }
 
 Status Acknowledger::load(Index& index, const Id128& id, Source& source) {
-  if (const auto found = acknowledged_.find(id); found != acknowledged_.end()) {
+  if (const auto found = file_.numbers.find(id); found != file_.numbers.end()) {
     source.next = found->second;
   }
   if (const auto found = dropped_.find(id); found != dropped_.end()) {
@@ -119,33 +94,14 @@ Status Acknowledger::update(Index& index, bool input_ended) {
     }
     auto moved = advance(index, id, source, input_ended);
     if (!moved) return pass(moved);
-    const auto known = acknowledged_.find(id);
-    if (*moved || (known == acknowledged_.end() ? source.next > 0 : known->second < source.next)) {
-      acknowledged_[id] = source.next;
+    const auto known = file_.numbers.find(id);
+    if (*moved || (known == file_.numbers.end() ? source.next > 0 : known->second < source.next)) {
+      file_.numbers[id] = source.next;
       changed = true;
     }
   }
   touched_.clear();
-  return changed ? write() : Status{};
-}
-
-Status Acknowledger::write() {
-  const std::string path = folder_ + "/" + std::string(acknowledged_name);
-  const std::string temporary = path + ".tmp-" + decimal(std::uint64_t(::getpid()));
-  auto there = fs_.exists(temporary);
-  if (!there) return pass(there);
-  if (*there) TWINCHAIN_TRY(fs_.remove(temporary));
-  const auto write_and_rename = [&]() -> Status {
-    auto file = fs_.open(temporary, OpenMode::create_new);
-    if (!file) return pass(file);
-    const std::string text = format_source_numbers(acknowledged_);
-    const ByteView piece = as_bytes(text);
-    TWINCHAIN_TRY((*file)->append({&piece, 1}));
-    return fs_.rename(temporary, path);
-  };
-  auto status = write_and_rename();
-  if (!status) (void)fs_.remove(temporary);
-  return status;
+  return changed ? file_.write() : Status{};
 }
 
 }  // namespace twinchain::storage

@@ -144,6 +144,39 @@ TEST_CASE("payer: gathers up to a size or a time, or sends each frame by itself"
   CHECK(node.pool->size() == 6);
 }
 
+TEST_CASE("payer: says how many of the frames that it was given are durable") {
+  NodeForTests node(1);
+  MemoryFs fs;
+  PayerForTests test(node, fs);
+  REQUIRE(test.start());
+  REQUIRE(test.pass_time(0));
+  const auto frames = stream_frames(0, 4);
+  const auto take = [&](std::size_t i) {
+    REQUIRE(test.payer->take(frames[i].header, frames[i].body, test.now_ns));
+  };
+  take(0);
+  CHECK(*test.payer->durable_frames() == 0);
+  take(0);  // again, while the first is only in memory
+  CHECK(*test.payer->durable_frames() == 0);
+  take(1);
+  REQUIRE(test.pass_time(2 * second_ns));
+  CHECK(*test.payer->durable_frames() == 3);
+  take(0);  // again, and it is durable
+  CHECK(*test.payer->durable_frames() == 4);
+  take(2);
+  CHECK(*test.payer->durable_frames() == 4);
+  // Without a node, too.
+  test.payer->disconnected();
+  test.payer->flush();
+  REQUIRE(test.payer->tick(test.now_ns));
+  CHECK(*test.payer->durable_frames() == 5);
+  REQUIRE(test.start());
+  CHECK(*test.payer->durable_frames() == 0);
+  take(2);
+  CHECK(*test.payer->durable_frames() == 1);
+  CHECK(test.payer->counts().duplicates == 1);
+}
+
 TEST_CASE("payer: fees are those of the rate, and the change goes back to the key") {
   NodeForTests node(1);
   MemoryFs fs;
@@ -375,7 +408,9 @@ TEST_CASE("payer: the window bounds what is on its way") {
 TEST_CASE("payer: nothing that was taken is lost or doubled, wherever the program is killed") {
   const auto frames = stream_frames(0, 24);
   // Sends all, mines now and then, and begins a new chain of payments in the middle.
+  std::uint64_t durable = 0;
   const auto work = [&](NodeForTests& node, Fs& fs) {
+    durable = 0;
     PayerForTests test(node, fs);
     if (!test.start()) return;
     for (std::size_t i = 0; i < frames.size(); i += 6) {
@@ -383,6 +418,7 @@ TEST_CASE("payer: nothing that was taken is lost or doubled, wherever the progra
                      frames.begin() + static_cast<std::ptrdiff_t>(i + 6)})) {
         return;
       }
+      if (const auto frames_now = test.payer->durable_frames()) durable = *frames_now;
       if (i == 12) {
         const PayerCoin tip = *test.state->tip();
         const Bytes raw = raw_of(spend({tip.outpoint}, {tip.value_sat - 500}));
@@ -401,6 +437,7 @@ TEST_CASE("payer: nothing that was taken is lost or doubled, wherever the progra
     operations = counting.operations();
     node.mine();
     CHECK(extracted(node) == bytes_of(frames));
+    CHECK(durable == frames.size());
   }
   CHECK(operations > 30);
   struct Kind {
@@ -422,11 +459,13 @@ TEST_CASE("payer: nothing that was taken is lost or doubled, wherever the progra
       work(node, fs);
       fs.reboot();
       fs.set_fault({});
-      // Upstream sends all again, as after a crash.
+      // Upstream sends all again, as after a crash, or all but what is said to be durable.
+      const auto begin =
+          k % 2 == 0 ? frames.begin() : frames.begin() + static_cast<std::ptrdiff_t>(durable);
       PayerForTests again(node, fs);
       const Status started = again.start();
       REQUIRE_MESSAGE(started, (started ? "" : started.error().message));
-      REQUIRE(again.pay(frames));
+      REQUIRE(again.pay({begin, frames.end()}));
       REQUIRE(again.settle());
       REQUIRE(again.payer->settled());
       node.mine();
