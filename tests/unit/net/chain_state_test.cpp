@@ -6,6 +6,7 @@
 
 #include "twinchain/sys/faulty_fs.hpp"
 #include "unit/net/blocks_for_tests.hpp"
+#include "unit/net/clocks_for_tests.hpp"
 
 using namespace twinchain;
 using namespace twinchain::net;
@@ -13,23 +14,15 @@ using namespace twinchain::testing;
 
 namespace {
 
-class ClockForTests final : public Clock {
- public:
-  std::int64_t wall_ns() override { return now_s * 1'000'000'000; }
-  std::uint64_t monotonic_ns() override { return 0; }
-  Id128 boot_id() override { return {}; }
-  std::int64_t now_s = std::int64_t{genesis_time_for_tests_s} + 1'000'000;
-};
-
 /// One node on a disk in memory; its coins are in a folder.
-struct NodeForTests {
-  explicit NodeForTests(const ChainParameters& from, std::uint32_t undo_blocks = 1'000)
+struct ChainNode {
+  explicit ChainNode(const ChainParameters& from, std::uint32_t undo_blocks = 1'000)
       : parameters(from), undo(undo_blocks) {
     start();
   }
-  ~NodeForTests() { stop(); }
-  NodeForTests(const NodeForTests&) = delete;
-  NodeForTests& operator=(const NodeForTests&) = delete;
+  ~ChainNode() { stop(); }
+  ChainNode(const ChainNode&) = delete;
+  ChainNode& operator=(const ChainNode&) = delete;
 
   void start() {
     tree = std::make_unique<HeaderTree>(parameters);
@@ -104,7 +97,7 @@ struct NodeForTests {
   std::uint32_t undo;
   TemporaryFolder folder;
   MemoryFs disk;
-  ClockForTests clock;
+  ClockForTests clock{std::int64_t{genesis_time_for_tests_s} + 1'000'000};
   WorkPool workers{0, [](std::function<void()>& work) { work(); }};
   std::unique_ptr<HeaderTree> tree;
   std::unique_ptr<HeaderLog> log;
@@ -117,7 +110,7 @@ struct NodeForTests {
 }  // namespace
 
 TEST_CASE("chain: grows, empties the pool, and is there again after a restart") {
-  NodeForTests node(funded_parameters(5));
+  ChainNode node(funded_parameters(5));
   const auto a = spend({node.funding(0)}, {900'000}, Bytes(100, 1));
   CHECK(node.admit(a).verdict.accepted());
   std::vector<std::uint32_t> tips;
@@ -138,14 +131,14 @@ TEST_CASE("chain: grows, empties the pool, and is there again after a restart") 
 }
 
 TEST_CASE("chain: bodies in any order, headers first") {
-  NodeForTests source(funded_parameters(3));
+  ChainNode source(funded_parameters(3));
   std::vector<NetBlock> blocks;
   const HeaderNode* tip = &source.tree->genesis();
   for (int i = 0; i < 30; ++i) {
     blocks.push_back(source.block_on(*tip));
     tip = &source.extend(*tip);
   }
-  NodeForTests node(source.parameters);
+  ChainNode node(source.parameters);
   CHECK(node.give(blocks[5]).outcome == Outcome::incomplete);
   for (const NetBlock& block : blocks) {
     auto verdict = node.state->process_header(block.header);
@@ -166,7 +159,7 @@ TEST_CASE("chain: bodies in any order, headers first") {
 }
 
 TEST_CASE("chain: a heavier branch takes over; what only the old one held goes back to the pool") {
-  NodeForTests node(funded_parameters(5));
+  ChainNode node(funded_parameters(5));
   const auto a = spend({node.funding(0)}, {900'000});
   const auto b = spend({node.funding(1)}, {900'000});
   const auto b2 = spend({node.funding(1)}, {800'000});
@@ -191,7 +184,7 @@ TEST_CASE("chain: a heavier branch takes over; what only the old one held goes b
 
 TEST_CASE(
     "chain: an invalid block in a heavier branch takes the branch out, the old one comes back") {
-  NodeForTests node(funded_parameters(6));
+  ChainNode node(funded_parameters(6));
   const auto a = spend({node.funding(0)}, {900'000});
   const HeaderNode& one = node.extend(node.tree->genesis(), {}, 0);
   const HeaderNode& old_two = node.extend(one, {a}, 1);
@@ -228,7 +221,7 @@ TEST_CASE(
 }
 
 TEST_CASE("chain: a branch deeper than can be undone is left, not half followed") {
-  NodeForTests node(funded_parameters(1), 5);
+  ChainNode node(funded_parameters(1), 5);
   const HeaderNode* tip = &node.tree->genesis();
   for (int i = 0; i < 20; ++i) tip = &node.extend(*tip, {}, 1);
   const auto coins = node.all_coins();
@@ -245,7 +238,7 @@ TEST_CASE("chain: a branch deeper than can be undone is left, not half followed"
 TEST_CASE("chain: the outcome does not depend on the order of blocks, or on restarts") {
   for (const std::uint32_t seed : {1U, 2U, 3U}) {
     CAPTURE(seed);
-    NodeForTests source(funded_parameters(8));
+    ChainNode source(funded_parameters(8));
     std::mt19937 random(seed);
     std::vector<NetBlock> all;
     std::vector<const HeaderNode*> nodes = {&source.tree->genesis()};
@@ -271,7 +264,7 @@ TEST_CASE("chain: the outcome does not depend on the order of blocks, or on rest
       all.push_back(block);
       nodes.push_back(source.tree->find(bitcoin::block_hash(block.header)));
     }
-    NodeForTests other(source.parameters);
+    ChainNode other(source.parameters);
     std::vector<NetBlock> waiting = all;
     int steps = 0;
     while (!waiting.empty()) {
@@ -293,7 +286,7 @@ TEST_CASE("chain: the outcome does not depend on the order of blocks, or on rest
     CHECK(other.give(last).accepted());
     CHECK(other.state->tip().hash == source.state->tip().hash);
     CHECK(other.all_coins() == source.all_coins());
-    NodeForTests straight(source.parameters);
+    ChainNode straight(source.parameters);
     for (std::uint32_t height = 1; height <= source.state->tip().height; ++height) {
       const Hash256 hash = HeaderTree::ancestor(source.state->tip(), height)->hash;
       auto raw = source.blocks->get(hash);
@@ -308,7 +301,7 @@ TEST_CASE("chain: the outcome does not depend on the order of blocks, or on rest
 }
 
 TEST_CASE("chain: a lost header file and a torn block file are made good") {
-  NodeForTests node(funded_parameters(1));
+  ChainNode node(funded_parameters(1));
   const HeaderNode* tip = &node.tree->genesis();
   for (int i = 0; i < 10; ++i) tip = &node.extend(*tip);
   const Hash256 hash = tip->hash;

@@ -2,17 +2,13 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
-#include <array>
 #include <atomic>
-#include <thread>
 
 #include "twinchain/net/node_server.hpp"
 #include "twinchain/net/skeleton_receiver.hpp"
 #include "twinchain/net/wire.hpp"
 #include "twinchain/sys/fd.hpp"
-#include "unit/net/network_for_tests.hpp"
+#include "unit/net/pipe_for_tests.hpp"
 #include "unit/net/server_for_tests.hpp"
 
 using namespace twinchain;
@@ -22,7 +18,7 @@ using namespace twinchain::testing;
 namespace {
 
 /// Gives out a list, takes the skeleton, asks about it, and then says that it is the tip.
-class ListingNode : public RecordingNode {
+class ListingNode : public SpeakingNode {
  public:
   explicit ListingNode(bool lies_first) : lies_(lies_first) {
     SnapshotInfo info;
@@ -34,8 +30,6 @@ class ListingNode : public RecordingNode {
     list = make_snapshot(info, {Hash256{3}, Hash256{1}, Hash256{2}});
   }
 
-  ChainParameters parameters = parameters_for_tests();
-  std::atomic<NodeServer*> host = nullptr;
   Snapshot list;
   // After the run:
   std::optional<Skeleton> skeleton;
@@ -90,10 +84,6 @@ class ListingNode : public RecordingNode {
   }
 
  private:
-  void say(PeerId peer, const Message& message) {
-    host.load()->send(peer,
-                      std::make_shared<const Bytes>(encode_message(parameters.magic, message)));
-  }
   bool lies_;
 };
 
@@ -106,19 +96,15 @@ TEST_CASE("mine link: mines a node's list, answers about the block, and comes ba
     lies = true;
   }
   ListingNode node(lies);
-  auto server = NodeServer::open(options_for_tests(1));
-  REQUIRE(server);
-  node.host = server->get();
-  std::thread thread([&] { CHECK((*server)->run(node)); });
+  RunningServer server(options_for_tests(1), node);
   int warnings = 0;
   MineLinkOptions options;
-  options.address = (*server)->addresses()[0];
+  options.address = server.address();
   options.miner.threads = 2;
   options.count = 1;
   options.warn = [&](const std::string&) { ++warnings; };
   CHECK(mine_for_node(options) == ExitCode::success);
-  (*server)->stop();
-  thread.join();
+  CHECK(server.stop());
 
   CHECK(warnings == (lies ? 1 : 0));
   CHECK(node.lists_asked_for == (lies ? 2 : 1));
@@ -139,31 +125,24 @@ TEST_CASE("mine link: mines a node's list, answers about the block, and comes ba
 
 TEST_CASE("mine link: another network ends it, and so does a stop while nobody is there") {
   ListingNode node(false);
-  auto server = NodeServer::open(options_for_tests(1));
-  REQUIRE(server);
-  node.host = server->get();
-  std::thread thread([&] { CHECK((*server)->run(node)); });
+  std::optional<RunningServer> server;
+  server.emplace(options_for_tests(1), node);
   MineLinkOptions options;
-  options.address = (*server)->addresses()[0];
+  options.address = server->address();
   options.parameters = node.parameters;
   options.parameters->name = "other";
   mine_genesis(*options.parameters, [] { return false; });
   const auto other = mine_for_node(options);
   REQUIRE_FALSE(other);
   CHECK(other.error().code == ExitCode::refuted);
-  (*server)->stop();
-  thread.join();
-  server->reset();
+  server.reset();
 
-  std::array<int, 2> ends{};
-  REQUIRE(::pipe(ends.data()) == 0);
-  const UniqueFd stopped(ends[0]);
-  const UniqueFd stop(ends[1]);
-  options.stop_fd = stopped.get();
+  const Pipe stop;
+  options.stop_fd = stop.from.get();
   std::atomic<int> warnings = 0;
   options.warn = [&](const std::string&) {
     ++warnings;
-    CHECK(write_all(stop.get(), as_bytes("x")));
+    CHECK(write_all(stop.to.get(), as_bytes("x")));
   };
   CHECK(mine_for_node(options) == ExitCode::success);
   CHECK(warnings == 1);

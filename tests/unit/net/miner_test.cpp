@@ -1,7 +1,6 @@
 #include "twinchain/net/miner.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -13,9 +12,11 @@
 #include "twinchain/stream/writer.hpp"
 #include "twinchain/sys/fd.hpp"
 #include "unit/net/blocks_for_tests.hpp"
+#include "unit/net/pipe_for_tests.hpp"
 
 using namespace twinchain;
 using namespace twinchain::net;
+using twinchain::testing::Pipe;
 
 namespace {
 
@@ -42,18 +43,6 @@ std::string refusal_of(const ChainParameters& parameters, const SnapshotInfo& in
 
 // Of targets that no hash meets in a test's time.
 constexpr std::uint32_t hardest_bits = 0x03000001;
-
-// A pipe, and what a stream has on its other end.
-struct Pipe {
-  Pipe() {
-    std::array<int, 2> ends{};
-    REQUIRE(::pipe(ends.data()) == 0);
-    from = UniqueFd(ends[0]);
-    to = UniqueFd(ends[1]);
-  }
-  UniqueFd from;
-  UniqueFd to;
-};
 
 void write_list(StreamWriter& writer, const ChainParameters& parameters, const Snapshot& list) {
   for (const NetworkFrame& frame : snapshot_frames(parameters, list)) {

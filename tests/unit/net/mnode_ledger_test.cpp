@@ -6,6 +6,7 @@
 #include "twinchain/net/header_rules.hpp"
 #include "twinchain/net/payer_key.hpp"
 #include "twinchain/sys/fs.hpp"
+#include "unit/net/clocks_for_tests.hpp"
 #include "unit/net/payer_for_tests.hpp"
 
 using namespace twinchain;
@@ -14,19 +15,6 @@ using namespace twinchain::testing;
 using ledger::TransactionPlace;
 
 namespace {
-
-class LaterClock final : public Clock {
- public:
-  std::int64_t wall_ns() override {
-    return (std::int64_t{genesis_time_for_tests_s} + 100'000) * 1'000'000'000;
-  }
-  /// Each look is two seconds after the last: nothing is fresh.
-  std::uint64_t monotonic_ns() override { return now_ns_ += 2'000'000'000; }
-  Id128 boot_id() override { return {}; }
-
- private:
-  std::uint64_t now_ns_ = 0;
-};
 
 /// An M-node as a ledger sees it, which can be made to lie.
 struct AnchorNode {
@@ -175,7 +163,8 @@ struct AnchorsForTests {
   }
 
   TemporaryFolder folder;
-  LaterClock clock;
+  /// Each look is two seconds after the last: nothing is fresh.
+  ClockForTests clock{std::int64_t{genesis_time_for_tests_s} + 100'000, 2'000};
   AnchorNode node;
   ledger::LedgerOptions ledger_options;
   MnodeLedgerOptions options;

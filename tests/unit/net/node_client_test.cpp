@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "../temporary_folder.hpp"
+#include "pipe_for_tests.hpp"
 #include "server_for_tests.hpp"
 
 using namespace twinchain;
@@ -14,11 +15,8 @@ using namespace twinchain::testing;
 namespace {
 
 /// Says hello and answers some questions; each test spoils something.
-class AnsweringNode : public RecordingNode {
+class AnsweringNode : public SpeakingNode {
  public:
-  std::atomic<NodeServer*> host = nullptr;
-  ChainParameters parameters = parameters_for_tests();
-  std::uint32_t magic = parameters.magic;
   Hello hello = {.version = wire_version,
                  .role = NodeRole::mnode,
                  .listen_port = 0,
@@ -41,9 +39,6 @@ class AnsweringNode : public RecordingNode {
   }
 
  private:
-  void say(PeerId peer, const Message& message) {
-    host.load()->send(peer, std::make_shared<const Bytes>(encode_message(magic, message)));
-  }
   void answer(PeerId peer, const Message& message) {
     if (std::holds_alternative<GetParameters>(message)) {
       say(peer, Announce{{Hash256{1}}});  // something else comes in between
@@ -62,32 +57,11 @@ class AnsweringNode : public RecordingNode {
   }
 };
 
-class Network {
- public:
-  explicit Network(AnsweringNode& node) : Network(node, options_for_tests(1)) {}
-  Network(AnsweringNode& node, const ServerOptions& options) {
-    auto opened = NodeServer::open(options);
-    REQUIRE(opened);
-    server_ = std::move(*opened);
-    node.host = server_.get();
-    thread_ = std::thread([this, &node] { CHECK(server_->run(node)); });
-  }
-  Network(const Network&) = delete;
-  Network& operator=(const Network&) = delete;
-  ~Network() {
-    server_->stop();
-    thread_.join();
-  }
-  [[nodiscard]] ClientOptions client() const {
-    ClientOptions options;
-    options.address = server_->addresses()[0];
-    return options;
-  }
-
- private:
-  std::unique_ptr<NodeServer> server_;
-  std::thread thread_;
-};
+ClientOptions client_of(const RunningServer& server) {
+  ClientOptions options;
+  options.address = server.address();
+  return options;
+}
 
 ExitCode code_of(const ClientOptions& options) {
   const auto client = NodeClient::connect(options);
@@ -98,8 +72,8 @@ ExitCode code_of(const ClientOptions& options) {
 
 TEST_CASE("node client: learns the network from the node") {
   AnsweringNode node;
-  const Network network(node);
-  auto client = NodeClient::connect(network.client());
+  const RunningServer server(options_for_tests(1), node);
+  auto client = NodeClient::connect(client_of(server));
   REQUIRE_MESSAGE(client, (client ? "" : client.error().message));
   CHECK((*client)->parameters() == node.parameters);
   CHECK((*client)->hello() == node.hello);
@@ -125,9 +99,9 @@ TEST_CASE("node client: learns the network from the node") {
 
 TEST_CASE("node client: knows the network, the node, and has a key of its own") {
   AnsweringNode node;
-  const Network network(node);
+  const RunningServer server(options_for_tests(1), node);
   const TemporaryFolder folder;
-  ClientOptions options = network.client();
+  ClientOptions options = client_of(server);
   options.parameters = &node.parameters;
   options.role = NodeRole::miner;
   options.listen_port = 7001;
@@ -148,8 +122,8 @@ TEST_CASE("node client: knows the network, the node, and has a key of its own") 
 
 TEST_CASE("node client: large questions and answers, and time that is over") {
   AnsweringNode node;
-  const Network network(node);
-  auto client = NodeClient::connect(network.client());
+  const RunningServer server(options_for_tests(1), node);
+  auto client = NodeClient::connect(client_of(server));
   REQUIRE(client);
   const Submit submit{{Bytes(20 << 20, 1)}};
   for (int i = 0; i < 3; ++i) {
@@ -207,8 +181,8 @@ TEST_CASE("node client: nodes that are not what they should be") {
     node.answers = false;
     expected = ExitCode::peer;
   }
-  const Network network(node, server_options);
-  ClientOptions options = network.client();
+  const RunningServer server(server_options, node);
+  ClientOptions options = client_of(server);
   if (with_parameters) options.parameters = &ours;
   options.timeout_ms = expected == ExitCode::peer ? 300 : 30'000;
   CHECK(code_of(options) == expected);
@@ -235,12 +209,9 @@ TEST_CASE("node client: nobody there, and no node there") {
   options.timeout_ms = 100;
   CHECK(code_of(options) == ExitCode::peer);
   // Stopped while waiting.
-  std::array<int, 2> pipe{};
-  REQUIRE(::pipe(pipe.data()) == 0);
-  const UniqueFd reading(pipe[0]);
-  const UniqueFd writing(pipe[1]);
-  REQUIRE(write_all(writing.get(), Bytes{1}));
-  options.stop_fd = reading.get();
+  const Pipe stop;
+  REQUIRE(write_all(stop.to.get(), Bytes{1}));
+  options.stop_fd = stop.from.get();
   options.timeout_ms = 1'000'000'000;
   CHECK(code_of(options) == ExitCode::peer);
 }
@@ -249,8 +220,8 @@ TEST_CASE("node client: a node that ends the link") {
   AnsweringNode node;
   std::unique_ptr<NodeClient> client;
   {
-    const Network network(node);
-    auto connected = NodeClient::connect(network.client());
+    const RunningServer server(options_for_tests(1), node);
+    auto connected = NodeClient::connect(client_of(server));
     REQUIRE(connected);
     client = std::move(*connected);
   }

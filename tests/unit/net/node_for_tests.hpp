@@ -1,48 +1,14 @@
 // One node without sockets, and what it sends to whom.
 #pragma once
 
-#include <random>
-
 #include "twinchain/net/node.hpp"
 #include "twinchain/net/node_storage.hpp"
 #include "twinchain/sys/faulty_fs.hpp"
 #include "unit/net/blocks_for_tests.hpp"
+#include "unit/net/clocks_for_tests.hpp"
+#include "unit/net/host_for_tests.hpp"
 
 namespace twinchain::testing {
-
-class NodeClock final : public Clock {
- public:
-  explicit NodeClock(std::int64_t wall_s) : start_ns_(wall_s * 1'000'000'000) {}
-  std::int64_t wall_ns() override { return start_ns_ + now_ms * 1'000'000; }
-  std::uint64_t monotonic_ns() override { return static_cast<std::uint64_t>(now_ms) * 1'000'000; }
-  Id128 boot_id() override { return {}; }
-  std::int64_t now_ms = 1'000;
-
- private:
-  std::int64_t start_ns_;
-};
-
-class PeersHost final : public net::NodeHost {
- public:
-  void send(net::PeerId peer, std::shared_ptr<const Bytes> message) override {
-    sent[peer].push_back(std::move(message));
-  }
-  std::uint64_t queued_bytes(net::PeerId peer) override { return queued[peer]; }
-  void disconnect(net::PeerId peer, const std::string& reason, bool misbehaved) override {
-    (misbehaved ? banned : dropped)[peer] = reason;
-  }
-  void connect(const std::string& address) override { dialled.push_back(address); }
-  std::uint64_t random() override { return random_(); }
-
-  std::map<net::PeerId, std::vector<std::shared_ptr<const Bytes>>> sent;
-  std::map<net::PeerId, std::uint64_t> queued;
-  std::map<net::PeerId, std::string> dropped;
-  std::map<net::PeerId, std::string> banned;
-  std::vector<std::string> dialled;
-
- private:
-  std::mt19937_64 random_{1};
-};
 
 /// A node with coins for key_for_tests(), whose peers the test plays.
 class WholeNode {
@@ -94,17 +60,7 @@ class WholeNode {
   /// The messages of one type that went to a peer since it joined (or since forget()).
   template <class T>
   std::vector<T> heard(net::PeerId peer) {
-    std::vector<T> found;
-    for (const auto& bytes : host.sent[peer]) {
-      const auto header =
-          net::parse_wire_header(parameters.magic, ByteView(*bytes).first(net::wire_header_size));
-      REQUIRE(header);
-      auto message =
-          net::parse_message(header->type, ByteView(*bytes).subspan(net::wire_header_size));
-      REQUIRE(message);
-      if (auto* one = std::get_if<T>(&*message)) found.push_back(std::move(*one));
-    }
-    return found;
+    return host.heard<T>(peer);
   }
   void forget(net::PeerId peer) { host.sent[peer].clear(); }
   [[nodiscard]] bitcoin::OutPoint funding(std::uint32_t index) const {
@@ -127,26 +83,12 @@ class WholeNode {
   }
   [[nodiscard]] std::uint32_t height() { return storage->chain().tip().height; }
 
-  /// The parts of a block as they travel.
-  static std::vector<net::BlockPart> parts_of(const Hash256& hash, const Bytes& raw) {
-    std::vector<net::BlockPart> parts;
-    for (std::size_t at = 0; at < raw.size(); at += net::block_part_bytes) {
-      const std::size_t end = std::min(raw.size(), at + net::block_part_bytes);
-      parts.push_back({hash,
-                       raw.size(),
-                       at,
-                       {raw.begin() + static_cast<std::ptrdiff_t>(at),
-                        raw.begin() + static_cast<std::ptrdiff_t>(end)}});
-    }
-    return parts;
-  }
-
   TemporaryFolder folder;
   net::ChainParameters parameters;
-  NodeClock clock;
+  ClockForTests clock;
   net::WorkPool workers;
   MemoryFs fs;
-  PeersHost host;
+  HostForTests host{parameters.magic, HostForTests::Links::fast};
   std::unique_ptr<net::NodeStorage> storage;
   std::unique_ptr<net::Node> node;
   Hash256 genesis_txid{};

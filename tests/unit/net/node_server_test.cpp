@@ -6,6 +6,7 @@
 #include <set>
 
 #include "../temporary_folder.hpp"
+#include "pipe_for_tests.hpp"
 #include "server_for_tests.hpp"
 #include "twinchain/base/hex.hpp"
 #include "twinchain/sys/fs.hpp"
@@ -432,17 +433,14 @@ TEST_CASE("node server: the node's own errors end it, and nothing else does") {
 }
 
 TEST_CASE("node server: the stop descriptor") {
-  std::array<int, 2> pipe{};
-  REQUIRE(::pipe(pipe.data()) == 0);
-  const UniqueFd reading(pipe[0]);
-  const UniqueFd writing(pipe[1]);
+  const Pipe stop;
   RecordingNode node;
   ServerOptions options = options_for_tests(1);
-  options.stop_fd = reading.get();
+  options.stop_fd = stop.from.get();
   RunningServer server(std::move(options), node);
   RawLink link(server.address(), 5);
   REQUIRE(node.wait([&] { return node.links.size() == 1; }));
-  REQUIRE(write_all(writing.get(), Bytes{1}));
+  REQUIRE(write_all(stop.to.get(), Bytes{1}));
   CHECK(server.join());
   // The last word of the link.
   CHECK(link.ends());

@@ -37,25 +37,25 @@ TEST_CASE("node: nothing is taken before hello, and hello is said once, by the s
   WholeNode t;
   const PeerId silent = t.join(std::nullopt);
   t.say(silent, Ping{1});
-  CHECK(t.host.banned.contains(silent));
+  CHECK(t.host.banned().contains(silent));
   CHECK(t.heard<Pong>(silent).empty());
 
   const PeerId twice = t.join();
   t.say(twice, hello_of(t, NodeRole::user));
-  CHECK(t.host.banned.contains(twice));
+  CHECK(t.host.banned().contains(twice));
 
   // Another network, another version: a mistake, not a lie.
   Hello wrong_network = hello_of(t, NodeRole::mnode);
   wrong_network.genesis = hash_number(1);
   const PeerId other = t.join(std::nullopt);
   t.say(other, wrong_network);
-  CHECK(t.host.dropped.contains(other));
-  CHECK_FALSE(t.host.banned.contains(other));
+  CHECK(t.host.dropped().contains(other));
+  CHECK_FALSE(t.host.banned().contains(other));
   Hello next_version = hello_of(t, NodeRole::mnode);
   next_version.version = 2;
   const PeerId newer = t.join(std::nullopt);
   t.say(newer, next_version);
-  CHECK(t.host.dropped.contains(newer));
+  CHECK(t.host.dropped().contains(newer));
 
   // Who does not know the network yet may ask for it.
   const PeerId stranger = t.join(std::nullopt);
@@ -66,7 +66,7 @@ TEST_CASE("node: nothing is taken before hello, and hello is said once, by the s
 
   const PeerId late = t.join(std::nullopt);
   t.wait(11'000);
-  CHECK(t.host.dropped.contains(late));
+  CHECK(t.host.dropped().contains(late));
 }
 
 TEST_CASE("node: a body that is no message is its sender's lie") {
@@ -74,10 +74,10 @@ TEST_CASE("node: a body that is no message is its sender's lie") {
   const PeerId peer = t.join();
   const Bytes rubbish = {1, 2, 3};
   REQUIRE(t.node->received(peer, message_type(Headers{}), rubbish));
-  CHECK(t.host.banned.contains(peer));
+  CHECK(t.host.banned().contains(peer));
   const PeerId unknown = t.join();
   REQUIRE(t.node->received(unknown, 999, rubbish));
-  CHECK(t.host.banned.contains(unknown));
+  CHECK(t.host.banned().contains(unknown));
 }
 
 TEST_CASE("node: a payment is answered, announced, given to who asks") {
@@ -123,11 +123,11 @@ TEST_CASE("node: questions without end are not answered without end") {
   GetTransactions much;
   for (std::size_t i = 0; i < max_wire_txids; ++i) much.txids.push_back(hash_number(1));
   for (int i = 0; i < 6; ++i) t.say(greedy, much);
-  CHECK(t.host.dropped.contains(greedy));
+  CHECK(t.host.dropped().contains(greedy));
 
   const PeerId curious = t.join(NodeRole::user);
   for (int i = 0; i < 300; ++i) t.say(curious, GetCoins{script_for_tests()});
-  CHECK(t.host.dropped.contains(curious));
+  CHECK(t.host.dropped().contains(curious));
   CHECK(t.heard<Coins>(curious).size() == 10);
 
   // Small questions with large answers: none while what was answered before is not taken.
@@ -139,12 +139,12 @@ TEST_CASE("node: questions without end are not answered without end") {
     t.say(lazy, Ping{1});
   }
   CHECK(t.host.sent[lazy].empty());
-  CHECK_FALSE(t.host.dropped.contains(lazy));
+  CHECK_FALSE(t.host.dropped().contains(lazy));
 
   const PeerId hungry = t.join();
   t.host.queued[hungry] = NodeContext::max_queued_bytes;
   for (int i = 0; i < 100; ++i) t.say(hungry, GetBlock{hash_number(2)});
-  CHECK(t.host.dropped.contains(hungry));
+  CHECK(t.host.dropped().contains(hungry));
 }
 
 TEST_CASE("node: announcements without end are asked for up to a bound, and forgotten") {
@@ -180,9 +180,9 @@ TEST_CASE("node: an invalid transaction drops the node that sent it, a user is t
   const Bytes raw = bitcoin::serialize(forged, bitcoin::TxEncoding::no_witness);
   t.say(user, Submit{{raw}});
   CHECK(t.heard<Verdicts>(user).at(0).verdicts.at(0).outcome == Outcome::invalid);
-  CHECK_FALSE(t.host.banned.contains(user));
+  CHECK_FALSE(t.host.banned().contains(user));
   t.say(liar, Transactions{{raw}});
-  CHECK(t.host.banned.contains(liar));
+  CHECK(t.host.banned().contains(liar));
   CHECK(t.node->pool().size() == 0);
 }
 
@@ -197,7 +197,7 @@ TEST_CASE("node: a child waits for its parent, which is asked for; nobody is to 
   CHECK(t.heard<GetTransactions>(peer)[0].txids == std::vector{parent->txid});
   t.say(peer, Transactions{{raw_of(parent)}});
   CHECK(t.node->pool().size() == 2);
-  CHECK(t.host.banned.empty());
+  CHECK(t.host.banned().empty());
 
   // Without its parent it is forgotten after a while.
   const auto lost = spend({{hash_number(4), 0}}, {1'000});
@@ -232,15 +232,15 @@ TEST_CASE("node: headers and bodies are fetched, and a block without its work is
   REQUIRE(t.heard<GetBlock>(peer).size() == 1);
   const Hash256 hash = bitcoin::block_hash(one.header);
   CHECK(t.heard<GetBlock>(peer)[0].block == hash);
-  for (const BlockPart& part : WholeNode::parts_of(hash, serialize(one))) t.say(peer, part);
+  for (const BlockPart& part : parts_of(hash, serialize(one))) t.say(peer, part);
   CHECK(t.height() == 1);
-  CHECK(t.host.banned.empty());
+  CHECK(t.host.banned().empty());
 
   bitcoin::BlockHeader cheap = t.block_on(one.header, 2, {}).header;
   const bitcoin::UInt256 any = ~bitcoin::UInt256();
   while (bitcoin::meets_target(bitcoin::block_hash(cheap), cheap.bits, any)) ++cheap.nonce;
   t.say(peer, Headers{{cheap}});
-  CHECK(t.host.banned.contains(peer));
+  CHECK(t.host.banned().contains(peer));
   CHECK(t.height() == 1);
 }
 
@@ -257,17 +257,17 @@ TEST_CASE(
     NetBlock wrong = block;
     wrong.transactions[1] = spend({t.funding(2)}, {990'000});
     t.say(liar, Headers{{block.header}});
-    for (const BlockPart& part : WholeNode::parts_of(hash, serialize(wrong))) t.say(liar, part);
+    for (const BlockPart& part : parts_of(hash, serialize(wrong))) t.say(liar, part);
   }
   SUBCASE("the last one twice, with the same root (CVE-2012-2459)") {
     NetBlock wrong = block;
     wrong.transactions.push_back(block.transactions.back());
     t.say(liar, Headers{{block.header}});
-    for (const BlockPart& part : WholeNode::parts_of(hash, serialize(wrong))) t.say(liar, part);
+    for (const BlockPart& part : parts_of(hash, serialize(wrong))) t.say(liar, part);
   }
   SUBCASE("parts that do not fit") {
     t.say(liar, Headers{{block.header}});
-    BlockPart part = WholeNode::parts_of(hash, serialize(block)).at(0);
+    BlockPart part = parts_of(hash, serialize(block)).at(0);
     part.size_bytes = part.bytes.size() + block_part_bytes * 2;
     part.bytes.resize(block_part_bytes);
     t.say(liar, part);
@@ -277,11 +277,11 @@ TEST_CASE(
     t.say(liar, part);
   }
   CHECK(t.height() == 0);
-  CHECK(t.host.banned.contains(liar));
+  CHECK(t.host.banned().contains(liar));
   t.node->disconnected(liar);
   t.say(honest, Headers{{block.header}});
   REQUIRE(t.heard<GetBlock>(honest).size() == 1);
-  for (const BlockPart& part : WholeNode::parts_of(hash, serialize(block))) t.say(honest, part);
+  for (const BlockPart& part : parts_of(hash, serialize(block))) t.say(honest, part);
   CHECK(t.height() == 1);
 }
 
@@ -301,8 +301,8 @@ TEST_CASE("node: withheld bodies: another peer is asked, and the block is not ta
   t.wait(5'100);
   // Both have been asked and are asked again in turn.
   CHECK(t.heard<GetBlock>(withholding).size() + t.heard<GetBlock>(other).size() >= 3);
-  CHECK(t.host.banned.empty());
-  for (const BlockPart& part : WholeNode::parts_of(hash, serialize(one))) {
+  CHECK(t.host.banned().empty());
+  for (const BlockPart& part : parts_of(hash, serialize(one))) {
     t.say(withholding, part);
     t.say(other, part);
   }
@@ -316,8 +316,8 @@ TEST_CASE("node: a block that breaks a rule is invalid for good, and so is what 
   const NetBlock greedy = t.block_on(t.genesis_header(), 1, {}, 1);
   const Hash256 hash = bitcoin::block_hash(greedy.header);
   t.say(liar, Headers{{greedy.header}});
-  for (const BlockPart& part : WholeNode::parts_of(hash, serialize(greedy))) t.say(liar, part);
-  CHECK(t.host.banned.contains(liar));
+  for (const BlockPart& part : parts_of(hash, serialize(greedy))) t.say(liar, part);
+  CHECK(t.host.banned().contains(liar));
   CHECK(t.height() == 0);
   CHECK(t.storage->chain().headers().find(hash)->invalid);
   const PeerId another = t.join(NodeRole::full);
@@ -394,8 +394,8 @@ TEST_CASE("node: what a skeleton's receiver lacks is asked of who sent it") {
   SUBCASE("it does not come: the whole block is asked for") {
     t.wait(5'100);
     CHECK(t.heard<GetBlock>(full).size() == 1);
-    CHECK(t.host.banned.empty());
-    for (const BlockPart& part : WholeNode::parts_of(hash, serialize(block))) t.say(full, part);
+    CHECK(t.host.banned().empty());
+    for (const BlockPart& part : parts_of(hash, serialize(block))) t.say(full, part);
     CHECK(t.height() == 1);
   }
   SUBCASE("something else comes, again and again") {
@@ -403,7 +403,7 @@ TEST_CASE("node: what a skeleton's receiver lacks is asked of who sent it") {
       t.say(full, BlockTransactions{hash, true, {raw_of(spend({t.funding(2)}, {1'000}))}});
     }
     CHECK(t.heard<GetBlock>(full).size() == 1);
-    CHECK(t.host.banned.empty());
+    CHECK(t.host.banned().empty());
     CHECK_FALSE(t.storage->chain().headers().find(hash)->invalid);
   }
 }
@@ -436,7 +436,7 @@ TEST_CASE("node: symbols that never decode lead to the block, not to a verdict a
   }
   CHECK(t.heard<GetBlock>(liar).size() == 1);
   CHECK_FALSE(t.storage->chain().headers().find(hash)->invalid);
-  for (const BlockPart& part : WholeNode::parts_of(hash, serialize(block))) t.say(liar, part);
+  for (const BlockPart& part : parts_of(hash, serialize(block))) t.say(liar, part);
   CHECK(t.height() == 1);
 }
 
@@ -492,10 +492,10 @@ TEST_CASE(
   REQUIRE(t.heard<GetSketch>(liar).size() == 1);
   const std::uint32_t session = t.heard<GetSketch>(liar)[0].session;
   t.say(liar, Sketch{session, {0, 5, 1, {{{1}, 2, 1}}}});
-  CHECK(t.host.banned.contains(liar));
+  CHECK(t.host.banned().contains(liar));
   t.wait(12'500);
   CHECK(t.heard<GetSketch>(mute).size() >= 2);
-  CHECK_FALSE(t.host.banned.contains(mute));
+  CHECK_FALSE(t.host.banned().contains(mute));
 }
 
 TEST_CASE("node: lists come when there is something new, as changes where that is shorter") {
@@ -537,7 +537,7 @@ TEST_CASE("node: tells where a transaction is, with a branch that leads to the h
   const NetBlock block = t.block_on(t.genesis_header(), 1, {a}, 10'000);
   t.say(full, Headers{{block.header}});
   const Hash256 hash = bitcoin::block_hash(block.header);
-  for (const BlockPart& part : WholeNode::parts_of(hash, serialize(block))) t.say(full, part);
+  for (const BlockPart& part : parts_of(hash, serialize(block))) t.say(full, part);
   // Twice: the second time from what is remembered.
   for (std::size_t i = 2; i < 4; ++i) {
     t.say(user, FindTransaction{a->txid, 0});
@@ -569,11 +569,11 @@ TEST_CASE("node: two spends of one coin, one in the pool and one in a block: the
   REQUIRE(t.node->pool().size() == 2);
   t.say(full, Transactions{{raw_of(theirs)}});
   CHECK(t.node->pool().size() == 2);
-  CHECK(t.host.banned.empty());
+  CHECK(t.host.banned().empty());
   const NetBlock block = t.block_on(t.genesis_header(), 1, {theirs}, 20'000);
   const Hash256 hash = bitcoin::block_hash(block.header);
   t.say(full, Headers{{block.header}});
-  for (const BlockPart& part : WholeNode::parts_of(hash, serialize(block))) t.say(full, part);
+  for (const BlockPart& part : parts_of(hash, serialize(block))) t.say(full, part);
   CHECK(t.height() == 1);
   CHECK(t.node->pool().size() == 0);
 }
@@ -606,8 +606,7 @@ TEST_CASE("node: a skeleton out of a pipe waits for the block before its own") {
   find_nonce(two.header);
   REQUIRE(t.node->take_skeleton(sender_of(two).skeleton()));
   CHECK(t.node->skeletons_waiting() == 1);
-  for (const BlockPart& part :
-       WholeNode::parts_of(bitcoin::block_hash(one.header), serialize(one))) {
+  for (const BlockPart& part : parts_of(bitcoin::block_hash(one.header), serialize(one))) {
     t.say(full, part);
   }
   t.wait(100);

@@ -101,7 +101,7 @@ struct OutsourcedForTests {
   MemoryFs memory;
   FaultyFs fs{memory};
   FarNodes far;
-  SteppedClock clock;
+  ClockForTests clock;
   OutsourcedOptions options;
   std::vector<std::string> notes;
   std::unique_ptr<OutsourcedBlocks> store;
@@ -394,14 +394,6 @@ TEST_CASE("outsourced blocks: over links to a storage node that goes away and co
     work();
     server->stop();
     thread.join();
-  };
-  const auto wait_until = [](const auto& condition) {
-    const auto end = std::chrono::steady_clock::now() + longest_wait;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return true;
   };
   const RawBlock large = raw_block(test.parameters, 9, std::size_t{9} << 20);
   test.options.transport.nodes = {{address, key_for_tests(1).public_key()}};

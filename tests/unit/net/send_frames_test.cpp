@@ -7,6 +7,7 @@
 #include "twinchain/net/extract_stream.hpp"
 #include "twinchain/sys/faulty_fs.hpp"
 #include "twinchain/sys/fd.hpp"
+#include "unit/net/clocks_for_tests.hpp"
 #include "unit/net/payer_for_tests.hpp"
 
 using namespace twinchain;
@@ -14,17 +15,6 @@ using namespace twinchain::net;
 using namespace twinchain::testing;
 
 namespace {
-
-/// Time that goes on by itself, quickly.
-class QuickClock final : public Clock {
- public:
-  std::int64_t wall_ns() override { return 1'800'000'000'000'000'000; }
-  std::uint64_t monotonic_ns() override { return now_ns_ += 5'000'000; }
-  Id128 boot_id() override { return {}; }
-
- private:
-  std::uint64_t now_ns_ = 1'000'000'000;
-};
 
 /// A link that breaks after so many messages of ours; what was sent last may have arrived.
 class BrittleLink final : public NodeLink {
@@ -109,7 +99,8 @@ struct Sending {
   TemporaryFolder folder;
   NodeForTests node;
   MemoryFs fs;
-  QuickClock clock;
+  /// Time that goes on by itself, quickly.
+  ClockForTests clock{1'800'000'000, 5};
   std::unique_ptr<PayerState> state;
   std::unique_ptr<FramePayer> payer;
   SendFramesOptions options;

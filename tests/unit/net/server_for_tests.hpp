@@ -6,13 +6,14 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <chrono>
+#include <atomic>
 #include <condition_variable>
 #include <future>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "clocks_for_tests.hpp"
 #include "network_for_tests.hpp"
 #include "twinchain/net/address_guard.hpp"
 #include "twinchain/net/node_server.hpp"
@@ -21,9 +22,6 @@
 #include "twinchain/sys/fd.hpp"
 
 namespace twinchain::testing {
-
-/// No wait of a test is longer; what is waited for comes in milliseconds.
-inline constexpr auto longest_wait = std::chrono::seconds(60);
 
 inline SecretKey key_for_tests(std::uint8_t number) {
   std::array<std::uint8_t, 32> seed{};
@@ -105,6 +103,19 @@ class RecordingNode : public net::NodeEvents {
   std::condition_variable changed_;
 };
 
+/// One that says something itself, from the server's thread; RunningServer gives it the server.
+class SpeakingNode : public RecordingNode {
+ public:
+  net::ChainParameters parameters = parameters_for_tests();
+  std::uint32_t magic = parameters.magic;
+  std::atomic<net::NodeServer*> host = nullptr;
+
+ protected:
+  void say(net::PeerId peer, const net::Message& message) {
+    host.load()->send(peer, std::make_shared<const Bytes>(net::encode_message(magic, message)));
+  }
+};
+
 inline net::ServerOptions options_for_tests(std::uint8_t key_number) {
   net::ServerOptions options{.magic = parameters_for_tests().magic,
                              .key = key_for_tests(key_number),
@@ -120,10 +131,13 @@ inline net::ServerOptions options_for_tests(std::uint8_t key_number) {
 class RunningServer {
  public:
   RunningServer(net::ServerOptions options, net::NodeEvents& node) {
-    auto opened = net::NodeServer::open(std::move(options));
-    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
-    server_ = std::move(*opened);
-    thread_ = std::thread([this, &node] { result_ = server_->run(node); });
+    open(std::move(options));
+    start(node);
+  }
+  RunningServer(net::ServerOptions options, SpeakingNode& node) {
+    open(std::move(options));
+    node.host = server_.get();
+    start(node);
   }
   RunningServer(const RunningServer&) = delete;
   RunningServer& operator=(const RunningServer&) = delete;
@@ -165,15 +179,21 @@ class RunningServer {
   /// Waits until the server's figures are so.
   template <class Condition>
   bool wait_for_stats(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + longest_wait;
-    while (std::chrono::steady_clock::now() < end) {
-      if (condition(in_thread([](net::NodeServer& server) { return server.stats(); }))) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return false;
+    return wait_until([&] {
+      return condition(in_thread([](net::NodeServer& server) { return server.stats(); }));
+    });
   }
 
  private:
+  void open(net::ServerOptions options) {
+    auto opened = net::NodeServer::open(std::move(options));
+    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
+    server_ = std::move(*opened);
+  }
+  void start(net::NodeEvents& node) {
+    thread_ = std::thread([this, &node] { result_ = server_->run(node); });
+  }
+
   std::unique_ptr<net::NodeServer> server_;
   std::thread thread_;
   Status result_;

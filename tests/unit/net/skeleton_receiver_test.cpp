@@ -46,8 +46,8 @@ bitcoin::BlockHeader header_of(const std::vector<Hash256>& txids, ByteView coinb
 }
 
 // A list, and a block of it without `left_out` of its transactions and with `added` other ones.
-struct Case {
-  Case(std::uint64_t seed, std::size_t count, std::size_t left_out, std::size_t added)
+struct ReceiverCase {
+  ReceiverCase(std::uint64_t seed, std::size_t count, std::size_t left_out, std::size_t added)
       : all(random_txids(seed, count + added)),
         list(make_snapshot({.id = 5},
                            {all.begin(), all.end() - static_cast<std::ptrdiff_t>(added)})),
@@ -118,7 +118,7 @@ Hash256 numbered(std::uint8_t first) {
 }  // namespace
 
 TEST_CASE("receiver: who has the list is done with the skeleton alone") {
-  Case c(1, 500, 20, 0);
+  ReceiverCase c(1, 500, 20, 0);
   SkeletonReceiver receiver(c.sender.skeleton(), c.list.txids, {});
   CHECK(receiver.next() == Next::complete);
   CHECK(receiver.txids() == c.block);
@@ -128,7 +128,7 @@ TEST_CASE("receiver: who has the list is done with the skeleton alone") {
 }
 
 TEST_CASE("receiver: what the block has beyond the list comes from the pool, or is asked for") {
-  Case c(2, 500, 10, 8);
+  ReceiverCase c(2, 500, 10, 8);
   std::vector<Hash256> pool(c.all.end() - 8, c.all.end());
   pool.push_back(c.list.txids[3]);
   SkeletonReceiver with_pool(c.sender.skeleton(), c.list.txids, pool);
@@ -154,7 +154,7 @@ TEST_CASE("receiver: what the block has beyond the list comes from the pool, or 
 TEST_CASE("receiver: a mempool in any order that lacks and has more is reconciled by symbols") {
   for (std::uint64_t seed = 10; seed < 20; ++seed) {
     CAPTURE(seed);
-    Case c(seed, 20'000, 0, 0);
+    ReceiverCase c(seed, 20'000, 0, 0);
     std::vector<Hash256> mempool = without(c.list.txids, 30);
     const auto more = random_txids(seed + 100, 40);
     mempool.insert(mempool.end(), more.begin(), more.end());
@@ -172,7 +172,7 @@ TEST_CASE("receiver: a mempool in any order that lacks and has more is reconcile
 }
 
 TEST_CASE("receiver: short ids are asked for when symbols would cost more") {
-  Case c(3, 1000, 0, 0);
+  ReceiverCase c(3, 1000, 0, 0);
   const auto more = random_txids(33, 2000);
   std::vector<Hash256> mempool = without(c.list.txids, 3);
   mempool.insert(mempool.end(), more.begin(), more.end());
@@ -188,7 +188,7 @@ TEST_CASE("receiver: short ids are asked for when symbols would cost more") {
 }
 
 TEST_CASE("receiver: a receiver that has nothing gets all by position, in bounded requests") {
-  Case c(4, 12'000, 0, 0);
+  ReceiverCase c(4, 12'000, 0, 0);
   SkeletonReceiver receiver(c.sender.skeleton(), {}, {});
   REQUIRE(receiver.next() == Next::ask_short_ids);
   CHECK(receiver.add_short_ids(c.sender.short_ids()));
@@ -224,7 +224,7 @@ TEST_CASE("receiver: a block of a coinbase alone, and what is no coinbase") {
 
 TEST_CASE(
     "receiver: all that the header does not protect may be false, and leads down the ladder") {
-  Case c(5, 400, 5, 5);
+  ReceiverCase c(5, 400, 5, 5);
   Skeleton changed = c.sender.skeleton();
   SUBCASE("another salt") {
     changed.salt ^= 1;
@@ -284,7 +284,7 @@ TEST_CASE(
 }
 
 TEST_CASE("receiver: garbage from a peer ends within the limits") {
-  Case c(6, 3000, 0, 0);
+  ReceiverCase c(6, 3000, 0, 0);
   std::mt19937_64 random(2);
   SkeletonReceiver receiver(c.sender.skeleton(), without(c.list.txids, 200), {}, {2000, 1000});
   for (int round = 0; round < 200 && receiver.next() == Next::ask_symbols; ++round) {
@@ -330,7 +330,7 @@ TEST_CASE("receiver: garbage from a peer ends within the limits") {
 }
 
 TEST_CASE("receiver: the rungs in order when nobody answers") {
-  Case c(7, 5000, 0, 0);
+  ReceiverCase c(7, 5000, 0, 0);
   SkeletonReceiver receiver(c.sender.skeleton(), without(c.list.txids, 50), {});
   CHECK(receiver.next() == Next::ask_symbols);
   receiver.give_up_rung();
@@ -342,7 +342,7 @@ TEST_CASE("receiver: the rungs in order when nobody answers") {
 }
 
 TEST_CASE("receiver: answers in pieces") {
-  Case c(8, 5000, 0, 0);
+  ReceiverCase c(8, 5000, 0, 0);
   SkeletonReceiver receiver(c.sender.skeleton(), without(c.list.txids, 50), {});
   while (receiver.next() == Next::ask_symbols) {
     SymbolRequest request = receiver.symbol_request();

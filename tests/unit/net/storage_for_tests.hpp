@@ -4,16 +4,10 @@
 #include "twinchain/net/storage_node.hpp"
 #include "twinchain/sys/faulty_fs.hpp"
 #include "unit/net/blocks_for_tests.hpp"
+#include "unit/net/clocks_for_tests.hpp"
+#include "unit/net/host_for_tests.hpp"
 
 namespace twinchain::testing {
-
-class SteppedClock final : public Clock {
- public:
-  std::int64_t wall_ns() override { return 0; }
-  std::uint64_t monotonic_ns() override { return now_ms * 1'000'000; }
-  Id128 boot_id() override { return {}; }
-  std::uint64_t now_ms = 1'000;
-};
 
 struct RawBlock {
   Hash256 hash{};
@@ -42,66 +36,9 @@ inline RawBlock raw_block(const net::ChainParameters& parameters, std::uint32_t 
   return {bitcoin::block_hash(block.header), block.header, height, net::serialize(block)};
 }
 
-/// Cuts a block into the messages that carry it.
 inline std::vector<net::BlockPart> parts_of(const RawBlock& block) {
-  std::vector<net::BlockPart> parts;
-  for (std::size_t at = 0; at < block.raw.size(); at += net::block_part_bytes) {
-    const ByteView piece =
-        ByteView(block.raw).subspan(at, std::min(net::block_part_bytes, block.raw.size() - at));
-    parts.push_back({block.hash, block.raw.size(), at, {piece.begin(), piece.end()}});
-  }
-  return parts;
+  return parts_of(block.hash, block.raw);
 }
-
-/// Keeps what is sent until the test looks; a link's queue is what has not been taken.
-class HostForTests final : public net::NodeHost {
- public:
-  explicit HostForTests(std::uint32_t magic) : magic_(magic) {}
-  void send(net::PeerId peer, std::shared_ptr<const Bytes> message) override {
-    queues[peer].push_back(std::move(message));
-  }
-  std::uint64_t queued_bytes(net::PeerId peer) override {
-    std::uint64_t size = 0;
-    for (const auto& message : queues[peer]) size += message->size();
-    return size;
-  }
-  void disconnect(net::PeerId peer, const std::string& reason, bool misbehaved) override {
-    dropped.push_back({peer, reason, misbehaved});
-  }
-  void connect(const std::string& address) override { (void)address; }
-  std::uint64_t random() override { return 4; }
-
-  /// The oldest message that the peer has not taken.
-  std::optional<net::Message> take(net::PeerId peer) {
-    auto& queue = queues[peer];
-    if (queue.empty()) return std::nullopt;
-    const ByteView bytes = *queue.front();
-    auto header = net::parse_wire_header(magic_, bytes.first(net::wire_header_size));
-    REQUIRE(header);
-    auto message = net::parse_message(header->type, bytes.subspan(net::wire_header_size));
-    REQUIRE(message);
-    queue.pop_front();
-    return std::move(*message);
-  }
-  template <class T>
-  T take_one(net::PeerId peer) {
-    auto message = take(peer);
-    REQUIRE(message);
-    REQUIRE(std::holds_alternative<T>(*message));
-    return std::get<T>(*message);
-  }
-
-  struct Dropped {
-    net::PeerId peer;
-    std::string reason;
-    bool misbehaved;
-  };
-  std::map<net::PeerId, std::deque<std::shared_ptr<const Bytes>>> queues;
-  std::vector<Dropped> dropped;
-
- private:
-  std::uint32_t magic_;
-};
 
 /// Its store is on a disk in memory, but for the index.
 struct StorageNodeForTests {
@@ -152,7 +89,7 @@ struct StorageNodeForTests {
   void push(net::PeerId peer, const RawBlock& block) {
     for (const net::BlockPart& part : parts_of(block)) tell(peer, part);
   }
-  void pass_ms(std::uint64_t time_ms) {
+  void pass_ms(std::int64_t time_ms) {
     clock.now_ms += time_ms;
     REQUIRE(node->tick());
   }
@@ -176,9 +113,9 @@ struct StorageNodeForTests {
   FaultyFs fs{memory};
   TemporaryFolder scratch;
   std::vector<std::string> notes;
-  SteppedClock clock;
+  ClockForTests clock;
   net::WorkPool workers{0, [](std::function<void()>& work) { work(); }};
-  HostForTests host{parameters.magic};
+  HostForTests host{parameters.magic, HostForTests::Links::slow};
   std::unique_ptr<net::StoredBlocks> blocks;
   std::optional<net::StorageNode> node;
 };

@@ -25,7 +25,7 @@ TEST_CASE("storage node: a block that is pushed is confirmed and comes back, aft
       test.tell(peer, GetBlock{block->hash});
       CHECK(test.take_block(peer, *block) == block->raw);
     }
-    CHECK(test.host.queues[peer].empty());
+    CHECK(test.host.sent[peer].empty());
   };
   ask(1);
   test.memory.power_cut(Survival::nothing);
@@ -33,7 +33,7 @@ TEST_CASE("storage node: a block that is pushed is confirmed and comes back, aft
   CHECK(test.blocks->count() == 2);
   test.link(2);
   ask(2);
-  CHECK(test.host.dropped.empty());
+  CHECK(test.host.disconnects.empty());
 }
 
 TEST_CASE(
@@ -48,10 +48,10 @@ TEST_CASE(
   CHECK(test.host.take_one<BlockStored>(2).block == block.hash);
   test.tell(2, parts_of(block)[1]);
   test.tell(2, parts_of(block)[2]);
-  CHECK(test.host.queues[2].empty());
+  CHECK(test.host.sent[2].empty());
   CHECK(test.node->figures().known_blocks == 1);
   CHECK(test.node->figures().stored_blocks == 1);
-  CHECK(test.host.dropped.empty());
+  CHECK(test.host.disconnects.empty());
 }
 
 TEST_CASE("storage node: answers what every node is asked, and NoBlock for what it has not got") {
@@ -72,8 +72,8 @@ TEST_CASE("storage node: answers what every node is asked, and NoBlock for what 
   // What other roles are told is no fault, whatever is in it.
   test.tell(1, message_type(Announce{}), Bytes{1, 2, 3});
   test.tell(1, Headers{{raw_block(test.parameters, 1).header}});
-  CHECK(test.host.queues[1].empty());
-  CHECK(test.host.dropped.empty());
+  CHECK(test.host.sent[1].empty());
+  CHECK(test.host.disconnects.empty());
 }
 
 TEST_CASE("storage node: greets by the rules") {
@@ -82,44 +82,44 @@ TEST_CASE("storage node: greets by the rules") {
   SUBCASE("another network") {
     said.genesis[0] ^= 1;
     test.link(1, said);
-    REQUIRE(test.host.dropped.size() == 1);
-    CHECK_FALSE(test.host.dropped[0].misbehaved);
+    REQUIRE(test.host.disconnects.size() == 1);
+    CHECK_FALSE(test.host.disconnects[0].misbehaved);
   }
   SUBCASE("another version") {
     said.version = wire_version + 1;
     test.link(1, said);
-    REQUIRE(test.host.dropped.size() == 1);
-    CHECK_FALSE(test.host.dropped[0].misbehaved);
+    REQUIRE(test.host.disconnects.size() == 1);
+    CHECK_FALSE(test.host.disconnects[0].misbehaved);
   }
   SUBCASE("a tool that does not know the network") {
     said.genesis = {};
     said.role = NodeRole::user;
     test.link(1, said);
-    CHECK(test.host.dropped.empty());
+    CHECK(test.host.disconnects.empty());
   }
   SUBCASE("a node that does not") {
     said.genesis = {};
     test.link(1, said);
-    CHECK(test.host.dropped.size() == 1);
+    CHECK(test.host.disconnects.size() == 1);
   }
   SUBCASE("hello twice") {
     test.link(1, said);
     test.tell(1, said);
-    REQUIRE(test.host.dropped.size() == 1);
-    CHECK(test.host.dropped[0].misbehaved);
+    REQUIRE(test.host.disconnects.size() == 1);
+    CHECK(test.host.disconnects[0].misbehaved);
   }
   SUBCASE("something before hello") {
     test.node->connected(1, {});
     test.tell(1, Ping{1});
-    REQUIRE(test.host.dropped.size() == 1);
-    CHECK(test.host.dropped[0].misbehaved);
+    REQUIRE(test.host.disconnects.size() == 1);
+    CHECK(test.host.disconnects[0].misbehaved);
   }
   SUBCASE("nothing at all") {
     test.node->connected(1, {});
     test.pass_ms(9'999);
-    CHECK(test.host.dropped.empty());
+    CHECK(test.host.disconnects.empty());
     test.pass_ms(1);
-    CHECK(test.host.dropped.size() == 1);
+    CHECK(test.host.disconnects.size() == 1);
   }
 }
 
@@ -190,11 +190,11 @@ TEST_CASE("storage node: who sends what is no block is dropped, and nothing is k
     test.tell(1, message_type(BlockPart{}), Bytes(10));
     reason = "block part: ";
   }
-  REQUIRE(test.host.dropped.size() == 1);
-  CHECK(test.host.dropped[0].misbehaved);
-  CHECK(test.host.dropped[0].reason.starts_with(reason));
+  REQUIRE(test.host.disconnects.size() == 1);
+  CHECK(test.host.disconnects[0].misbehaved);
+  CHECK(test.host.disconnects[0].reason.starts_with(reason));
   CHECK(test.blocks->count() == 0);
-  CHECK(test.host.queues[1].empty());
+  CHECK(test.host.sent[1].empty());
   // An honest sender of the same block is not hurt.
   test.node->disconnected(1);
   test.link(2);
@@ -210,13 +210,13 @@ TEST_CASE("storage node: only listed nodes may push when there is a list, all ma
   test.link(1, 4);
   test.push(1, block);
   CHECK(test.host.take_one<NoBlock>(1).block == block.hash);
-  CHECK(test.host.queues[1].empty());
+  CHECK(test.host.sent[1].empty());
   test.link(2, 5);
   test.push(2, block);
   CHECK(test.host.take_one<BlockStored>(2).block == block.hash);
   test.tell(1, GetBlock{block.hash});
   CHECK(test.take_block(1, block) == block.raw);
-  CHECK(test.host.dropped.empty());
+  CHECK(test.host.disconnects.empty());
 }
 
 TEST_CASE("storage node: takes a few blocks at a time, and gives up those that do not go on") {
@@ -238,7 +238,7 @@ TEST_CASE("storage node: takes a few blocks at a time, and gives up those that d
   test.pass_ms(1);
   CHECK(test.host.take_one<NoBlock>(2).block == blocks[1].hash);
   test.tell(2, parts_of(blocks[1])[1]);
-  CHECK(test.host.queues[2].empty());
+  CHECK(test.host.sent[2].empty());
   CHECK(test.node->figures().refused_blocks == 2);
   // There is room again, also for who goes in the middle.
   test.tell(1, parts_of(blocks[1])[0]);
@@ -248,7 +248,7 @@ TEST_CASE("storage node: takes a few blocks at a time, and gives up those that d
   CHECK(test.host.take_one<BlockStored>(2).block == blocks[1].hash);
   test.tell(3, parts_of(blocks[2])[1]);
   CHECK(test.host.take_one<BlockStored>(3).block == blocks[2].hash);
-  CHECK(test.host.dropped.empty());
+  CHECK(test.host.disconnects.empty());
 }
 
 TEST_CASE("storage node: the bytes of blocks that come in are bounded") {
@@ -300,17 +300,17 @@ TEST_CASE("storage node: serves a few at a time, each as it takes, and drops who
   const auto queued = test.host.queued_bytes(1);
   test.pass_ms(59'999);
   CHECK(test.host.queued_bytes(1) == queued);
-  CHECK(test.host.dropped.empty());
+  CHECK(test.host.disconnects.empty());
   SUBCASE("slow is not stuck") {
     (void)test.host.take_one<BlockPart>(1);
     test.pass_ms(59'999);
-    CHECK(test.host.dropped.empty());
+    CHECK(test.host.disconnects.empty());
   }
   SUBCASE("stuck") {
     test.pass_ms(1);
-    REQUIRE(test.host.dropped.size() == 1);
-    CHECK(test.host.dropped[0].peer == 1);
-    CHECK_FALSE(test.host.dropped[0].misbehaved);
+    REQUIRE(test.host.disconnects.size() == 1);
+    CHECK(test.host.disconnects[0].peer == 1);
+    CHECK_FALSE(test.host.disconnects[0].misbehaved);
     test.node->disconnected(1);
     REQUIRE(test.node->tick());
     CHECK(test.take_block(2, block) == block.raw);
@@ -325,10 +325,10 @@ TEST_CASE("storage node: who asks for more than it takes is dropped") {
   (void)test.host.take_one<BlockStored>(1);
   for (std::size_t i = 0; i < test.options.max_wanted + 1; ++i) {
     test.tell(1, GetBlock{block.hash});
-    CHECK(test.host.dropped.empty());
+    CHECK(test.host.disconnects.empty());
   }
   test.tell(1, GetBlock{block.hash});
-  CHECK(test.host.dropped.size() == 1);
+  CHECK(test.host.disconnects.size() == 1);
 }
 
 TEST_CASE(
@@ -367,7 +367,7 @@ TEST_CASE("storage node: a block that was cut off by a crash is not shown, and p
   }
   REQUIRE(test.fs.happened());
   CHECK(ended);
-  CHECK(test.host.queues[1].empty());
+  CHECK(test.host.sent[1].empty());
   test.fs.reboot();
   test.restart();
   CHECK(test.blocks->count() == 0);
@@ -397,5 +397,5 @@ TEST_CASE("storage node: an error of its disk ends it") {
       test.node->received(1, message_type(BlockPart{}), ByteView(bytes).subspan(wire_header_size));
   REQUIRE_FALSE(status);
   CHECK(status.error().code == ExitCode::system);
-  CHECK(test.host.queues[1].empty());
+  CHECK(test.host.sent[1].empty());
 }
