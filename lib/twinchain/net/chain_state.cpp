@@ -150,6 +150,8 @@ Status ChainState::go_to_best() {
     const HeaderNode& fork = HeaderTree::fork(*tip_, *target);
     auto possible = parts_.coins.can_undo_to(fork.height);
     if (!possible) return pass(possible);
+    if (*possible) possible = bodies_at_hand(*tip_, *target, fork);
+    if (!possible) return pass(possible);
     if (!*possible) {
       candidates_.erase(candidates_.begin());
       continue;
@@ -165,6 +167,22 @@ Status ChainState::go_to_best() {
   if (!disconnected.empty()) TWINCHAIN_TRY(give_back(disconnected));
   if (tip_ != &old_tip && on_tip_) on_tip_(old_tip, *tip_);
   return {};
+}
+
+/// Storage nodes that have a body may be away. Then the branch is not gone to before there is a
+/// better block on it: half of a way would leave neither of both.
+Result<bool> ChainState::bodies_at_hand(const HeaderNode& tip, const HeaderNode& target,
+                                        const HeaderNode& fork) {
+  if (&tip == &fork) return true;  // the usual step: connecting can stop at any block
+  for (const HeaderNode* from : {&tip, &target}) {
+    for (const HeaderNode* at = from; at != &fork; at = at->parent) {
+      if (at == given_node_) continue;
+      auto raw = parts_.blocks.get(at->hash);
+      if (!raw) return pass(raw);
+      if (!*raw) return false;
+    }
+  }
+  return true;
 }
 
 Status ChainState::switch_to(const HeaderNode& target, const HeaderNode& fork,

@@ -39,7 +39,9 @@ class ChainState {
   Result<Verdict> process_header(const bitcoin::BlockHeader& header);
   /// A whole block, of any branch. Accepted: the body belongs to its header and is kept, and
   /// whatever branch is now best is the chain. A block whose turn has not come (its parent's body
-  /// is missing, or its branch is not the best) is accepted and checked in full when it comes.
+  /// is missing, or its branch is not the best) is accepted and checked in full when it comes. A
+  /// branch for which a body would have to be undone or done that the block store does not give now
+  /// is left alone until there is a further block on it.
   /// incomplete: the parent's header is not known. refused: too early, see header_tree.hpp.
   Result<Verdict> process_block(const NetBlock& block);
 
@@ -78,6 +80,8 @@ class ChainState {
     std::vector<TransactionPtr> transactions;
   };
   Status go_to_best();
+  Result<bool> bodies_at_hand(const HeaderNode& tip, const HeaderNode& target,
+                              const HeaderNode& fork);
   Status switch_to(const HeaderNode& target, const HeaderNode& fork,
                    std::vector<Disconnected>& disconnected);
   Result<Verdict> connect(const HeaderNode& node, const NetBlock& block);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <set>
 
 #include "twinchain/sys/faulty_fs.hpp"
 #include "unit/net/blocks_for_tests.hpp"
@@ -13,6 +14,23 @@ using namespace twinchain::net;
 using namespace twinchain::testing;
 
 namespace {
+
+/// Bodies in another store, some of which cannot be got for a while.
+class AbsentBlocks final : public BlockStore {
+ public:
+  explicit AbsentBlocks(BlockStore& of) : of_(of) {}
+  Status put(const Hash256& hash, ByteView raw) override { return of_.put(hash, raw); }
+  Result<std::optional<Bytes>> get(const Hash256& hash) override {
+    if (absent.contains(hash)) return std::optional<Bytes>();
+    return of_.get(hash);
+  }
+  [[nodiscard]] std::vector<Hash256> all() const override { return of_.all(); }
+
+  std::set<Hash256> absent;
+
+ private:
+  BlockStore& of_;
+};
 
 /// One node on a disk in memory; its coins are in a folder.
 struct ChainNode {
@@ -31,7 +49,8 @@ struct ChainNode {
     log = std::move(*opened_log);
     auto opened_blocks = open_block_file(disk, "blocks", parameters);
     REQUIRE(opened_blocks);
-    blocks = std::move(*opened_blocks);
+    stored_blocks = std::move(*opened_blocks);
+    blocks = std::make_unique<AbsentBlocks>(*stored_blocks);
     auto opened_coins = storage::CoinDatabase::open(
         folder / "coins", genesis_hash(parameters), genesis_coins(parameters),
         {.map_bytes = std::uint64_t{1} << 30, .undo_blocks = undo, .durable = false});
@@ -48,6 +67,7 @@ struct ChainNode {
     pool.reset();
     coins.reset();
     blocks.reset();
+    stored_blocks.reset();
     log.reset();
     tree.reset();
   }
@@ -101,7 +121,8 @@ struct ChainNode {
   WorkPool workers{0, [](std::function<void()>& work) { work(); }};
   std::unique_ptr<HeaderTree> tree;
   std::unique_ptr<HeaderLog> log;
-  std::unique_ptr<BlockStore> blocks;
+  std::unique_ptr<BlockStore> stored_blocks;
+  std::unique_ptr<AbsentBlocks> blocks;
   std::unique_ptr<storage::CoinDatabase> coins;
   std::unique_ptr<LocalPool> pool;
   std::unique_ptr<ChainState> state;
@@ -231,6 +252,31 @@ TEST_CASE("chain: a branch deeper than can be undone is left, not half followed"
   CHECK(&node.state->tip() == tip);
   CHECK(node.all_coins() == coins);
   CHECK(node.state->tip().height == node.coins->tip().height);
+}
+
+TEST_CASE("chain: a branch for which a body is away is left until it is there again") {
+  ChainNode node(funded_parameters(1));
+  const HeaderNode& start = node.tree->genesis();
+  const HeaderNode& old_first = node.extend(start, {}, 1);
+  const HeaderNode& old_tip = node.extend(old_first, {}, 1);
+  const HeaderNode& new_first = node.extend(start, {}, 2);
+  const HeaderNode* tip = &node.extend(new_first, {}, 2);
+  const auto coins = node.all_coins();
+  SUBCASE("one to be undone") {
+    node.blocks->absent = {old_first.hash};
+  }
+  SUBCASE("one to be done") {
+    node.blocks->absent = {new_first.hash};
+  }
+  tip = &node.extend(*tip, {}, 2);
+  CHECK(&node.state->tip() == &old_tip);
+  CHECK(node.all_coins() == coins);
+  tip = &node.extend(*tip, {}, 2);
+  CHECK(&node.state->tip() == &old_tip);
+  node.blocks->absent.clear();
+  tip = &node.extend(*tip, {}, 2);
+  CHECK(&node.state->tip() == tip);
+  CHECK(node.state->blocks_disconnected() == 2);
 }
 
 // Two nodes get the same blocks of a random tree in different orders, one of them with restarts;
