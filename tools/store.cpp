@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "twinchain/base/hex.hpp"
-#include "twinchain/base/json_writer.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/chain/checkpoint.hpp"
 #include "twinchain/chain/policy.hpp"
@@ -17,7 +16,7 @@
 #include "twinchain/net/storage_daemon.hpp"
 #include "twinchain/record/selection.hpp"
 #include "twinchain/storage/evidence.hpp"
-#include "twinchain/storage/fsck.hpp"
+#include "twinchain/storage/fsck_report.hpp"
 #include "twinchain/storage/gc.hpp"
 #include "twinchain/storage/get.hpp"
 #include "twinchain/storage/put.hpp"
@@ -341,44 +340,6 @@ Result<ExitCode> list(const Options& options, bool info) {
   return ExitCode::success;
 }
 
-void add_finding(JsonWriter& json, const storage::Finding& finding) {
-  json.begin_object();
-  json.member("kind", storage::finding_name(finding.kind));
-  json.member("message", std::string_view(finding.message));
-  json.key("segment");
-  finding.segment == 0 ? json.null() : json.value(storage::segment_name(finding.segment));
-  json.member("offset", finding.offset);
-  json.member("size_bytes", finding.size_bytes);
-  if (finding.header) {
-    json.member("type", std::string_view(frame_type_name(finding.header->type)));
-    json.member("source_id", std::string_view(to_hex(finding.header->source)));
-    json.member("sequence", finding.header->sequence);
-  }
-  json.end_object();
-}
-
-Status print_fsck_summary(const storage::FsckResult& result, const std::string& folder) {
-  std::string line = escape(folder, 400) + ": " + decimal(result.segments) + " segments, " +
-                     decimal(result.frames) + " frames, " + decimal(result.size_bytes) + " bytes: ";
-  switch (result.verdict()) {
-    case ExitCode::refuted:
-      line += "harmed in " + decimal(result.harmful) + " places";
-      break;
-    case ExitCode::loss:
-      line += result.torn_tails > 0 ? "sound but for an interrupted write" : "sound";
-      if (result.index_faults > 0) line += ", index wrong (store fsck --repair makes it anew)";
-      break;
-    default:
-      line += "sound";
-      break;
-  }
-  if (result.repaired) line += ", index made anew";
-  if (result.duplicate_frames > 0) {
-    line += "; " + decimal(result.duplicate_frames) + " frames are stored twice";
-  }
-  return print(line + "\n");
-}
-
 Result<ExitCode> fsck(const Options& options) {
   storage::FsckOptions fsck_options;
   fsck_options.repair = options.repair;
@@ -387,35 +348,22 @@ Result<ExitCode> fsck(const Options& options) {
     for (const storage::SegmentFile& file : *files) total += file.size_bytes;
   }
   cli::Progress progress("checking", total);
-  JsonWriter json;
-  json.begin_object().member("version", 1).key("findings").begin_array();
+  storage::FsckJson json;
   Status printed;
   auto result = storage::check_store(
       real_fs(), options.folder, fsck_options,
       [&](const storage::Finding& finding) {
         if (options.json) {
-          add_finding(json, finding);
+          json.add(finding);
         } else if (printed) {
-          printed = print(std::string(storage::finding_name(finding.kind)) + ": " +
-                          finding.message + "\n");
+          printed = print(storage::finding_as_text(finding));
         }
       },
       [&progress](std::uint64_t bytes) { progress.show(bytes); }, note);
   if (!result) return pass(result);
   if (!printed) return std::unexpected(printed.error());
-  if (options.json) {
-    json.end_array();
-    json.member("segments", result->segments).member("frames", result->frames);
-    json.member("size_bytes", result->size_bytes);
-    json.member("duplicate_frames", result->duplicate_frames);
-    json.member("harmful_findings", result->harmful);
-    json.member("torn_tails", result->torn_tails);
-    json.member("index_faults", result->index_faults);
-    json.member("repaired", result->repaired).end_object();
-    TWINCHAIN_TRY(print(json.text() + "\n"));
-  } else {
-    TWINCHAIN_TRY(print_fsck_summary(*result, options.folder));
-  }
+  TWINCHAIN_TRY(
+      print(options.json ? json.finish(*result) : storage::fsck_as_text(*result, options.folder)));
   return result->verdict();
 }
 
@@ -497,14 +445,26 @@ CLI::App* add_command(CLI::App& app, std::string& command, Options& options, con
   return sub;
 }
 
+/// Each time it is given it takes one value, so that what follows is no further one.
+void may_be_repeated(CLI::Option* option) {
+  option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+/// `what`: "frames", "windows".
+void define_range(CLI::App& command, Options& options, const std::string& what) {
+  command.add_option("--source", options.source, "Only this source: its name or its id");
+  command.add_option("--from", options.from, "Only " + what + " at or after TIME (UTC)");
+  command.add_option("--to", options.to, "Only " + what + " before TIME (UTC)");
+  command.add_option("--sequence", options.sequence, "Only " + what + " A..B, both included");
+}
+
 void define_serve(CLI::App& app, std::string& command, Options& options) {
   CLI::App* serve =
       add_command(app, command, options, "serve", "Keep blocks for the nodes of a network");
-  serve->add_option("--listen", options.listen, "Where nodes connect; may be repeated")
-      ->type_name("HOST:PORT")
-      ->required()
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  may_be_repeated(
+      serve->add_option("--listen", options.listen, "Where nodes connect; may be repeated")
+          ->type_name("HOST:PORT")
+          ->required());
   serve->add_option("--network", options.network, "Parameters of the network (mnode genesis)")
       ->type_name("FILE")
       ->required();
@@ -512,12 +472,10 @@ void define_serve(CLI::App& app, std::string& command, Options& options) {
       ->add_option("--node-key", options.node_key,
                    "Key of this node, made when it is not there (a fresh one)")
       ->type_name("FILE");
-  serve
-      ->add_option("--allow", options.allowed,
-                   "Take blocks from the node with this key only; may be repeated")
-      ->type_name("KEY")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  may_be_repeated(serve
+                      ->add_option("--allow", options.allowed,
+                                   "Take blocks from the node with this key only; may be repeated")
+                      ->type_name("KEY"));
   serve->add_option("--metrics", options.metrics, "Serve figures over HTTP")
       ->type_name("HOST:PORT");
   serve->add_option("--threads", options.threads, "Threads that check blocks (one a processor)")
@@ -540,27 +498,18 @@ void define(CLI::App& app, std::string& command, Options& options) {
                   "Begin a new segment file at this size (default 256MiB)");
 
   CLI::App* get = add("get", "Give frames back as a twin stream");
-  get->add_option("--source", options.source, "Only this source: its name or its id");
-  get->add_option("--from", options.from, "Only frames at or after TIME (UTC)");
-  get->add_option("--to", options.to, "Only frames before TIME (UTC)");
-  get->add_option("--sequence", options.sequence, "Only frames A..B, both included");
-  get->add_option("--channel", options.channels, "Only this channel; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  get->add_option("--type", options.types, "Only frames of this type; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  define_range(*get, options, "frames");
+  may_be_repeated(
+      get->add_option("--channel", options.channels, "Only this channel; may be repeated"));
+  may_be_repeated(
+      get->add_option("--type", options.types, "Only frames of this type; may be repeated"));
   get->add_option("-o,--output", options.output, "Write to FILE instead of standard output");
 
   CLI::App* evidence =
       add("evidence", "Windows as a bundle with the proofs that they are the record's");
-  evidence->add_option("--source", options.source, "Only this source: its name or its id");
-  evidence->add_option("--from", options.from, "Only windows at or after TIME (UTC)");
-  evidence->add_option("--to", options.to, "Only windows before TIME (UTC)");
-  evidence->add_option("--sequence", options.sequence, "Only windows A..B, both included");
-  evidence->add_option("--channel", options.channels, "Show only this channel; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  define_range(*evidence, options, "windows");
+  may_be_repeated(evidence->add_option("--channel", options.channels,
+                                       "Show only this channel; may be repeated"));
   evidence->add_option("--policy", options.policy, "Put this policy into the bundle");
   evidence->add_option("-o,--output", options.output, "Write to FILE instead of standard output");
 
