@@ -10,14 +10,15 @@
 #include "twinchain/base/text.hpp"
 #include "twinchain/chain/audit.hpp"
 #include "twinchain/chain/checkpoint.hpp"
+#include "twinchain/chain/checkpoint_file.hpp"
 #include "twinchain/chain/evidence_check.hpp"
 #include "twinchain/chain/keys.hpp"
 #include "twinchain/chain/report.hpp"
 #include "twinchain/cli/files.hpp"
 #include "twinchain/cli/run_tool.hpp"
-#include "twinchain/crypto/digests.hpp"
 #include "twinchain/crypto/sha256.hpp"
 #include "twinchain/ledger/known_blocks.hpp"
+#include "twinchain/ledger/ots_digest.hpp"
 #include "twinchain/net/header_rules.hpp"
 #include "twinchain/net/mnode_ledger.hpp"
 #include "twinchain/net/record_in_blocks.hpp"
@@ -372,45 +373,16 @@ Result<ExitCode> run_blocks(const Options& options) {
   return report->code(min_depth);
 }
 
-/// A checkpoint, alone or behind a proof (C2SP): told by the first line.
-struct NoteFile {
-  SignedNote note;
-  Checkpoint checkpoint;
-  std::optional<TlogProof> frame;
-  std::optional<ConsistencyProof> consistency;
-};
-
-Result<NoteFile> read_note(const std::string& path) {
-  auto file = read_file(path, max_note_bytes);
-  if (!file) return pass(file);
-  const auto wrong = [&](Error error) {
-    error.message = escape(path) + ": " + error.message;
-    return std::unexpected(std::move(error));
-  };
-  NoteFile out;
-  if (as_text(*file).starts_with("c2sp.org/tlog-proof@")) {
-    auto proof = parse_tlog_proof(*file);
-    if (!proof) return wrong(std::move(proof.error()));
-    out.note = proof->checkpoint;
-    out.frame = std::move(*proof);
-  } else if (as_text(*file).starts_with("old ")) {
-    auto proof = parse_consistency_proof(*file);
-    if (!proof) return wrong(std::move(proof.error()));
-    out.note = proof->checkpoint;
-    out.consistency = std::move(*proof);
-  } else {
-    auto note = parse_note(*file);
-    if (!note) return wrong(std::move(note.error()));
-    out.note = std::move(*note);
-  }
-  auto checkpoint = parse_checkpoint(out.note.text);
-  if (!checkpoint) return wrong(std::move(checkpoint.error()));
-  out.checkpoint = std::move(*checkpoint);
-  return out;
+Result<chain::CheckpointFile> read_checkpoint_file(const std::string& path) {
+  auto text = read_file(path, max_note_bytes);
+  if (!text) return pass(text);
+  auto file = chain::parse_checkpoint_file(*text);
+  if (!file) file.error().message = escape(path) + ": " + file.error().message;
+  return file;
 }
 
 Result<ExitCode> run_note(const Options& options) {
-  auto file = read_note(options.proof);
+  auto file = read_checkpoint_file(options.proof);
   if (!file) return pass(file);
   chain::CheckpointReport report;
   report.checkpoint = file->checkpoint;
@@ -426,7 +398,7 @@ Result<ExitCode> run_note(const Options& options) {
       return fail(ExitCode::usage, "--old: " + escape(options.proof) + " is no consistency proof",
                   "store consistency makes one");
     }
-    auto older = read_note(options.old_note);
+    auto older = read_checkpoint_file(options.old_note);
     if (!older) return pass(older);
     report.continues =
         chain::check_continues(older->checkpoint, *file->consistency, file->checkpoint);
@@ -448,28 +420,14 @@ Result<ExitCode> run_note(const Options& options) {
   return report.code();
 }
 
-/// The digest of a file, in bounded memory.
 Result<Bytes> digest_of(const std::string& path, ledger::OtsOperation operation) {
-  using Kind = PiecewiseDigest::Kind;
-  const auto kind = operation == ledger::OtsOperation::sha1        ? Kind::sha1
-                    : operation == ledger::OtsOperation::ripemd160 ? Kind::ripemd160
-                    : operation == ledger::OtsOperation::keccak256 ? Kind::keccak256
-                                                                   : Kind::sha256;
   auto fd = cli::open_input(path);
   if (!fd) return pass(fd);
   cli::Progress progress(path, cli::regular_file_size(fd->get()).value_or(0));
-  PiecewiseDigest digest(kind);
-  Bytes buffer(std::size_t{1} << 20);
-  for (std::uint64_t done = 0;;) {
-    auto size = read_some(fd->get(), buffer);
-    if (!size) {
-      size.error().message = escape(path) + ": " + size.error().message;
-      return pass(size);
-    }
-    if (*size == 0) return digest.finish();
-    digest.update(ByteView(buffer).first(*size));
-    progress.show(done += *size);
-  }
+  auto digest = ledger::ots_digest(fd->get(), operation,
+                                   [&progress](std::uint64_t done) { progress.show(done); });
+  if (!digest) digest.error().message = escape(path) + ": " + digest.error().message;
+  return digest;
 }
 
 /// What `ots verify` of the reference client takes, too: the proof's name without its ending.
