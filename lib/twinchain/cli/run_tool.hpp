@@ -1,7 +1,7 @@
 // The frame of every tool: options, messages, exit codes, signals. Floor 1 (beside sys).
 //
-// One place turns an outcome into an exit code. CLI11 is included by tools and by run_tool.cpp
-// only; this header names its App and no more, because including it costs four seconds.
+// One place turns an outcome into an exit code. CLI11 is included by tools and by this module's
+// sources only; headers name its App and no more, because including it costs four seconds.
 #pragma once
 
 #include <functional>
