@@ -7,6 +7,7 @@
 #include "twinchain/base/hex.hpp"
 #include "twinchain/base/text.hpp"
 #include "twinchain/crypto/sha256.hpp"
+#include "twinchain/net/block_parts.hpp"
 #include "twinchain/net/network_frames.hpp"
 #include "twinchain/stream/writer.hpp"
 
@@ -209,8 +210,9 @@ class BlockFetcher {
   /// Nothing when the node does not have it.
   Result<std::optional<Bytes>> fetch(const Hash256& hash) {
     TWINCHAIN_TRY(node_.send(GetBlock{hash}));
-    Bytes raw;
-    while (true) {
+    BlockParts parts(hash, parameters_.block_limit_bytes);
+    auto end = deadline();
+    while (std::chrono::steady_clock::now() < end) {
       auto message = next();
       if (!message) return pass(message);
       if (const auto* none = std::get_if<NoBlock>(&*message); none && none->block == hash) {
@@ -218,17 +220,24 @@ class BlockFetcher {
       }
       const auto* part = std::get_if<BlockPart>(&*message);
       if (part == nullptr || part->block != hash) continue;
-      if (part->size_bytes > parameters_.block_limit_bytes || part->offset != raw.size() ||
-          part->bytes.empty() || part->bytes.size() > part->size_bytes - raw.size()) {
-        return fail(ExitCode::malformed, "the node's block " + to_hex_reversed(hash) +
-                                             ": parts that do not fit each other");
+      switch (parts.take(*part)) {
+        case BlockParts::Taken::more:
+          end = deadline();
+          break;
+        case BlockParts::Taken::whole:
+          return std::optional<Bytes>(parts.take_bytes());
+        case BlockParts::Taken::misfit:
+          return fail(ExitCode::malformed, "the node's block " + to_hex_reversed(hash) +
+                                               ": parts that do not fit each other");
       }
-      append(raw, part->bytes);
-      if (raw.size() == part->size_bytes) return std::optional<Bytes>(std::move(raw));
     }
+    return fail(ExitCode::peer, "the node does not answer");
   }
 
  private:
+  [[nodiscard]] std::chrono::steady_clock::time_point deadline() const {
+    return std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms_);
+  }
   Result<Message> next() {
     auto message = node_.receive(timeout_ms_);
     if (!message) return pass(message);
@@ -237,7 +246,7 @@ class BlockFetcher {
   }
   template <class T>
   Result<T> wait_for() {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms_);
+    const auto end = deadline();
     while (std::chrono::steady_clock::now() < end) {
       auto message = next();
       if (!message) return pass(message);

@@ -26,7 +26,7 @@ node_start() {
 }
 # mine: a block of what the node has, also into chain.twin.
 mine() {
-  mnode list "$address" | mine-skeleton --threads 1 --count 1 2>>mine.err |
+  mnode list "$address" | mine-skeleton --threads 1 2>>mine.err |
     assemble --peer "$address" --dir full >block.twin 2>>mine.err || fail "mine: $(tail -n 3 mine.err)"
   cat block.twin >>chain.twin
 }

@@ -133,13 +133,18 @@ class BlocksLink final : public NodeLink {
     return {};
   }
   Result<std::optional<Message>> receive(int) override {
-    if (answers_.empty()) return std::optional<Message>();
+    if (answers_.empty()) {
+      if (talks_without_end) return std::optional<Message>(Pong{});
+      return std::optional<Message>();
+    }
     Message message = std::move(answers_.front());
     answers_.pop_front();
     return std::optional<Message>(std::move(message));
   }
   std::optional<Hash256> lacks;
   std::size_t lie_in_offset = 0;
+  bool never_gives = false;
+  bool talks_without_end = false;
 
  private:
   void give(const Hash256& hash, const NetBlock& block) {
@@ -147,6 +152,7 @@ class BlocksLink final : public NodeLink {
       answers_.emplace_back(NoBlock{hash});
       return;
     }
+    if (never_gives) return;
     const Bytes raw = serialize(block);
     const std::size_t half = raw.size() / 2;
     answers_.emplace_back(BlockPart{
@@ -284,5 +290,12 @@ TEST_CASE("extract from a node: what it lacks or invents is said") {
     const auto done = test.extract(back, link);
     REQUIRE_FALSE(done);
     CHECK(done.error().code == ExitCode::malformed);
+  }
+  SUBCASE("talks, and does not give it") {
+    link.never_gives = true;
+    link.talks_without_end = true;
+    const auto done = test.extract(back, link);
+    REQUIRE_FALSE(done);
+    CHECK(done.error().code == ExitCode::peer);
   }
 }
