@@ -169,7 +169,7 @@ TEST_CASE(
   CHECK(test.far.nodes[1].pushes == 1);
   CHECK(test.hand_out() == Step::waiting);
   CHECK(test.far.nodes[1].pushes == 1);
-  for (const std::uint64_t wait_ms : {1'000U, 2'000U, 4'000U, 4'000U}) {
+  for (const int wait_ms : {1'000, 2'000, 4'000, 4'000}) {
     const int before = test.far.nodes[1].pushes;
     test.clock.now_ms += wait_ms - 1;
     CHECK(test.hand_out() == Step::waiting);
