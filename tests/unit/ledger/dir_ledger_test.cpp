@@ -415,7 +415,7 @@ TEST_CASE("after a fault at any write what was acknowledged is there, and the le
 }
 
 TEST_CASE("processes that publish at the same time share one chain") {
-  const testing::TemporaryFolder folder;
+  const twinchain::testing::TemporaryFolder folder;
   const std::string path = folder / "shared";
   constexpr int processes = 4;
   constexpr std::uint32_t each = 25;
@@ -448,7 +448,7 @@ TEST_CASE("processes that publish at the same time share one chain") {
 }
 
 TEST_CASE("open_ledger knows its schemes") {
-  const testing::TemporaryFolder folder;
+  const twinchain::testing::TemporaryFolder folder;
   CHECK(open_ledger("dir:" + folder.path() + "/a", {}, true));
   CHECK(open_ledger("dir:" + folder.path() + "/a", {}, false));
   for (const std::string url : {"", "dir", "dir:", "ftp://host", "ledger", "Dir:x"}) {

@@ -11,7 +11,7 @@ using namespace twinchain::ledger;
 
 namespace {
 
-Network dir() {
+Network dir_network() {
   return *network_by_name("dir");
 }
 
@@ -29,7 +29,7 @@ class HeaderLedger final : public Ledger {
       header.merkle_root[0] = branch;
       header.time_s = bitcoin::parse_header(chain.back()).time_s + 1;
       header.bits = dir_bits;
-      while (!dir().check_proof_of_work(bitcoin::serialize(header))) ++header.nonce;
+      while (!dir_network().check_proof_of_work(bitcoin::serialize(header))) ++header.nonce;
       chain.push_back(bitcoin::serialize(header));
     }
   }
@@ -37,7 +37,7 @@ class HeaderLedger final : public Ledger {
 
   Result<Tip> tip() override {
     if (away) return fail(ExitCode::peer, "away");
-    return Tip{dir(), static_cast<std::uint32_t>(chain.size() - 1),
+    return Tip{dir_network(), static_cast<std::uint32_t>(chain.size() - 1),
                bitcoin::block_hash(chain.back()), 0};
   }
   Result<std::vector<bitcoin::BlockHeaderBytes>> headers(std::uint32_t first_height,
@@ -86,10 +86,10 @@ TEST_CASE("a header file is made in batches, continued, and read by HeaderChain"
   CHECK(outcome->added == 2501);
   CHECK(outcome->tip.height == 2500);
   CHECK(outcome->tip.block_hash == bitcoin::block_hash(ledger.chain.back()));
-  CHECK(outcome->first_hash == dir().genesis());
+  CHECK(outcome->first_hash == dir_network().genesis());
   CHECK(progress == std::vector<std::uint64_t>{1000, 2000, 2501});
   CHECK(*fs.content("headers") == bytes_of(ledger));
-  CHECK(HeaderChain::open(fs, "headers", {dir(), 0, {}, 0}));
+  CHECK(HeaderChain::open(fs, "headers", {dir_network(), 0, {}, 0}));
   ledger.mine(3);
   outcome = update(fs, ledger);
   REQUIRE(outcome);
@@ -148,7 +148,7 @@ TEST_CASE("reorganisations: before a run, longer than a batch, and while the fil
   };
   outcome = update(fs, ledger);
   CHECK((outcome || outcome.error().code == ExitCode::peer));
-  CHECK(HeaderChain::open(fs, "headers", {dir(), 0, {}, 0}));
+  CHECK(HeaderChain::open(fs, "headers", {dir_network(), 0, {}, 0}));
 }
 
 TEST_CASE("wrong headers of a ledger do not get into the file") {
@@ -160,7 +160,7 @@ TEST_CASE("wrong headers of a ledger do not get into the file") {
   ledger.mine(2);
   SUBCASE("without work") {
     auto header = bitcoin::parse_header(ledger.chain.back());
-    while (dir().check_proof_of_work(bitcoin::serialize(header))) ++header.nonce;
+    while (dir_network().check_proof_of_work(bitcoin::serialize(header))) ++header.nonce;
     ledger.chain.back() = bitcoin::serialize(header);
   }
   SUBCASE("not following each other") {

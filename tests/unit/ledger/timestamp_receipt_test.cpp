@@ -66,7 +66,7 @@ TEST_CASE("time-stamp receipt: no byte of it can be changed unnoticed") {
            trust.check(parsed->timestamp_token);
   };
   REQUIRE(is_proof(body));
-  for (std::size_t i = 0; i < body.size(); i += testing::step_if_sanitized(5)) {
+  for (std::size_t i = 0; i < body.size(); i += twinchain::testing::step_if_sanitized(5)) {
     Bytes changed = body;
     changed[i] ^= 0x10;
     CHECK_MESSAGE(!is_proof(changed), "byte ", i);

@@ -67,7 +67,7 @@ std::string refusal(HeaderLine& line, const std::vector<bitcoin::BlockHeader>& h
   return taken.error().message;
 }
 
-Bytes bytes_of(const std::vector<bitcoin::BlockHeader>& headers) {
+Bytes serialized(const std::vector<bitcoin::BlockHeader>& headers) {
   Bytes bytes;
   for (const auto& header : headers) append(bytes, bitcoin::serialize(header));
   return bytes;
@@ -197,7 +197,7 @@ TEST_CASE("a file of a made network's headers is checked by its rules") {
   };
   ledger::KnownBlocksOptions how;
   how.made_network = network;
-  auto blocks = open(bytes_of(headers), how);
+  auto blocks = open(serialized(headers), how);
   REQUIRE(blocks);
   const Hash256 block = bitcoin::block_hash(headers[50]);
   auto found = blocks->find(network.network.magic, block);
@@ -211,7 +211,7 @@ TEST_CASE("a file of a made network's headers is checked by its rules") {
   auto easy = headers;
   easy.back().bits = chain.parameters.easiest_bits;
   find_nonce(easy.back());
-  auto refused = open(bytes_of(easy), how);
+  auto refused = open(serialized(easy), how);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ExitCode::refuted);
   CHECK(refused.error().message.find("header 60") != std::string::npos);
@@ -219,14 +219,14 @@ TEST_CASE("a file of a made network's headers is checked by its rules") {
 
   // From the middle: what comes before the median is known is believed, difficulty is checked.
   how.first_height = 20;
-  CHECK(open(bytes_of({headers.begin() + 20, headers.end()}), how));
-  CHECK_FALSE(open(bytes_of({easy.begin() + 20, easy.end()}), how));
+  CHECK(open(serialized({headers.begin() + 20, headers.end()}), how));
+  CHECK_FALSE(open(serialized({easy.begin() + 20, easy.end()}), how));
   how.first_height = 21;  // of another height each difficulty would be another one
-  CHECK_FALSE(open(bytes_of({headers.begin() + 20, headers.end()}), how));
+  CHECK_FALSE(open(serialized({headers.begin() + 20, headers.end()}), how));
   // Of another network they are not.
   ledger::KnownBlocksOptions other;
   other.network = "bitcoin-regtest";
-  auto refused_too = open(bytes_of(headers), other);
+  auto refused_too = open(serialized(headers), other);
   REQUIRE_FALSE(refused_too);
   CHECK(refused_too.error().code == ExitCode::refuted);
 }

@@ -13,12 +13,12 @@ ParserOptions csv() {
   return {};
 }
 
-Parsed parse(const std::string& text) {
+Parsed parse_csv(const std::string& text) {
   return parse_every_way(csv(), text);
 }
 
 TEST_CASE("csv: numbers, bools, text and no value") {
-  const Parsed parsed = parse("a,b,c,d\n1.5,true,on,\n-2e3,False,,7\n,,\" x,\"\"y\"\"\",8\n");
+  const Parsed parsed = parse_csv("a,b,c,d\n1.5,true,on,\n-2e3,False,,7\n,,\" x,\"\"y\"\"\",8\n");
   CHECK(row_texts(parsed) == Texts{"a=f64 1.5 b=bool true c=string on",
                                    "a=f64 -2000 b=bool false d=f64 7",
                                    "c=string  x,\"y\" d=f64 8"});
@@ -39,7 +39,7 @@ TEST_CASE("csv: line ends, byte order mark, last line without its end") {
 }
 
 TEST_CASE("csv: quotes as RFC 4180 has them") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_csv(
       "\"na,me\",\"li\nne\",\"q\"\"\"\n\"12.5\",\"two\r\nlines\",\"say \"\"hi\"\"\"\n"
       "\"\",\"\",\"\"\n 3 ,x,\" \"\n");
   CHECK(row_texts(parsed) ==
@@ -50,7 +50,7 @@ TEST_CASE("csv: quotes as RFC 4180 has them") {
 }
 
 TEST_CASE("csv: lines are counted through quoted line ends") {
-  const Parsed parsed = parse("a,b\n\"x\ny\nz\",1\nfine,oops\n");
+  const Parsed parsed = parse_csv("a,b\n\"x\ny\nz\",1\nfine,oops\n");
   REQUIRE(parsed.rejects.size() == 1);
   CHECK(reject_text(parsed.rejects[0]) == "line 5: column 2 \"b\": not a number: \"oops\"");
   CHECK(parsed.rows.size() == 1);
@@ -93,7 +93,7 @@ TEST_CASE("csv: names from the options") {
   options.column_names = {};
   CHECK(parse_text(options, "").error == "without a header line the columns need names");
   // An index column without a name, as pandas writes it.
-  CHECK(row_texts(parse(",a\n0,1\n")) == Texts{"a=f64 1 column_1=f64 0"});
+  CHECK(row_texts(parse_csv(",a\n0,1\n")) == Texts{"a=f64 1 column_1=f64 0"});
 }
 
 TEST_CASE("csv: header lines that cannot be used") {
@@ -121,16 +121,16 @@ TEST_CASE("csv: header lines that cannot be used") {
 }
 
 TEST_CASE("csv: the time column") {
-  Parsed parsed = parse("value,ts\n1,1700000000.25\n2,1700000001\n");
+  Parsed parsed = parse_csv("value,ts\n1,1700000000.25\n2,1700000001\n");
   CHECK(row_texts(parsed) ==
         Texts{"1700000000250000000 value=f64 1", "1700000001000000000 value=f64 2"});
   CHECK(parsed.time_note == "column \"ts\", epoch seconds (detected)");
-  parsed = parse("timestamp,value\n2013-12-02 21:15:00,73.96732207\n");
+  parsed = parse_csv("timestamp,value\n2013-12-02 21:15:00,73.96732207\n");
   CHECK(row_texts(parsed) == Texts{"1386018900000000000 value=f64 73.96732207"});
   CHECK(parsed.time_note ==
         "column \"timestamp\", ISO 8601, UTC where no zone is given (detected)");
   // The best name wins, wherever it stands.
-  parsed = parse("date,TIME,t\n1,1700000000123,3\n");
+  parsed = parse_csv("date,TIME,t\n1,1700000000123,3\n");
   CHECK(row_texts(parsed) == Texts{"1700000000123000000 date=f64 1 t=f64 3"});
 
   ParserOptions options = csv();
@@ -148,18 +148,18 @@ TEST_CASE("csv: the time column") {
 
 TEST_CASE("csv: large integers open an i64 channel") {
   const Parsed parsed =
-      parse("id,n\n9007199254740993,1\n-5,9007199254740992\n7.0,9007199254740994\n");
+      parse_csv("id,n\n9007199254740993,1\n-5,9007199254740992\n7.0,9007199254740994\n");
   CHECK(row_texts(parsed) == Texts{"id=i64 9007199254740993 n=f64 1",
                                    "id=i64 -5 n=f64 9007199254740992",
                                    "id=i64 7 n=f64 9007199254740994"});
   CHECK(parsed.rejects.empty());
-  CHECK(row_texts(parse("serial\n98765432109876543210987\nx\n")) ==
+  CHECK(row_texts(parse_csv("serial\n98765432109876543210987\nx\n")) ==
         Texts{"serial=string 98765432109876543210987", "serial=string x"});
 }
 
 TEST_CASE("csv: nan, infinities and negative zero are f64") {
   CHECK(
-      row_texts(parse("a,b\n1,1\nnan,-0\n-inf,-0.000\nInfinity,NaN\n")) ==
+      row_texts(parse_csv("a,b\n1,1\nnan,-0\n-inf,-0.000\nInfinity,NaN\n")) ==
       Texts{"a=f64 1 b=f64 1", "a=f64 nan b=f64 -0", "a=f64 -inf b=f64 -0", "a=f64 inf b=f64 nan"});
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("csv: bad lines, one fault each") {
 }
 
 TEST_CASE("csv: a quote that nobody closes costs one line") {
-  const Parsed parsed = parse("a,b\n1,\"x\n2,y\n3,z\n");
+  const Parsed parsed = parse_csv("a,b\n1,\"x\n2,y\n3,z\n");
   CHECK(row_texts(parsed) == Texts{"a=f64 2 b=string y", "a=f64 3 b=string z"});
   REQUIRE(parsed.rejects.size() == 1);
   CHECK(reject_text(parsed.rejects[0]) == "line 2: a quote is not closed");
@@ -201,7 +201,7 @@ TEST_CASE("csv: a quote that nobody closes costs one line") {
   // One that is forgotten does not take the next row with it, whose quotes would pair with it.
   for (const char* next : {"\"y\"", "\"y\",", "\"\"\"y\"\"\""}) {
     const Parsed pair =
-        parse(std::string("b,a\n\"x,1\n") + next + (next[3] == ',' ? "2\n" : ",2\n"));
+        parse_csv(std::string("b,a\n\"x,1\n") + next + (next[3] == ',' ? "2\n" : ",2\n"));
     CHECK(pair.rows.size() == 1);
     REQUIRE(pair.rejects.size() == 1);
     CHECK(reject_text(pair.rejects[0]) == "line 2: a quote is not closed");
@@ -242,7 +242,7 @@ TEST_CASE("csv: rows that are too long are cut into rejects, and nothing of them
 }
 
 TEST_CASE("csv: a rejected row leaves no channel behind") {
-  const Parsed parsed = parse("a,b\n1,\n2,x\"\n3,\n");
+  const Parsed parsed = parse_csv("a,b\n1,\n2,x\"\n3,\n");
   CHECK(parsed.schema.channels.size() == 1);
   CHECK(parsed.rejects.size() == 1);
 }
@@ -265,7 +265,7 @@ TEST_CASE("csv: declared channels") {
 }
 
 TEST_CASE("csv: an unclosed quote in the header, or a header without end, is an error") {
-  CHECK(parse("\"a,b\n1,2\n").error == "line 1 at byte 0: header: a quote is not closed");
+  CHECK(parse_csv("\"a,b\n1,2\n").error == "line 1 at byte 0: header: a quote is not closed");
   ParserOptions options = csv();
   options.max_row_bytes = 16;
   CHECK(parse_every_way(options, "abcdefghij,klmnopqrst\n1,2\n").error ==
@@ -274,7 +274,7 @@ TEST_CASE("csv: an unclosed quote in the header, or a header without end, is an 
 
 TEST_CASE("csv: a quoted header may have line ends, with a byte order mark too") {
   for (const char* mark : {"", "\xef\xbb\xbf"}) {
-    const Parsed parsed = parse(mark + std::string("\"li\nne\",\"b\"\r\n1,2\n"));
+    const Parsed parsed = parse_csv(mark + std::string("\"li\nne\",\"b\"\r\n1,2\n"));
     CHECK(parsed.error == "");
     CHECK(row_texts(parsed) == Texts{"b=f64 2 li\nne=f64 1"});
   }
@@ -306,7 +306,7 @@ TEST_CASE("csv: quotes that are closed too late cost one line each way of readin
 
 TEST_CASE("csv: null bytes and bytes that are not UTF-8 are kept in text, refused elsewhere") {
   const std::string null("a\0b", 3);
-  const Parsed parsed = parse("n,s\n1," + null + "\n2,\xff\xfe\xc3\n3,\"" + null + "\"\n");
+  const Parsed parsed = parse_csv("n,s\n1," + null + "\n2,\xff\xfe\xc3\n3,\"" + null + "\"\n");
   REQUIRE(parsed.rows.size() == 3);
   CHECK(parsed.rows[0].values.at("s") == "string " + null);
   CHECK(parsed.rows[1].values.at("s") == "string \xff\xfe\xc3");
@@ -323,18 +323,18 @@ TEST_CASE("csv: a header that comes again is a reject, and the rows after it go 
 }
 
 TEST_CASE("csv: a row that is refused leaves no channel of its other columns behind") {
-  const Parsed parsed = parse("time,a,b\n1700000000,,\nsoon,7,x\n1700000001,text,\n");
+  const Parsed parsed = parse_csv("time,a,b\n1700000000,,\nsoon,7,x\n1700000001,text,\n");
   CHECK(row_texts(parsed) == Texts{"1700000000000000000", "1700000001000000000 a=string text"});
   CHECK(parsed.schema.channels.size() == 1);
 }
 
 TEST_CASE("csv: the extremes of f64") {
-  CHECK(row_texts(
-            parse("x\n4.9406564584124654e-324\n1.7976931348623157e308\n-2.2250738585072011e-308\n"
-                  "0x10\n")) ==
+  CHECK(row_texts(parse_csv(
+            "x\n4.9406564584124654e-324\n1.7976931348623157e308\n-2.2250738585072011e-308\n"
+            "0x10\n")) ==
         Texts{"x=f64 5e-324", "x=f64 1.7976931348623157e+308", "x=f64 -2.225073858507201e-308"});
   const Parsed parsed =
-      parse("n\n9223372036854775807\n-9223372036854775808\n9223372036854775808\n1.5\n");
+      parse_csv("n\n9223372036854775807\n-9223372036854775808\n9223372036854775808\n1.5\n");
   CHECK(row_texts(parsed) == Texts{"n=i64 9223372036854775807", "n=i64 -9223372036854775808"});
   REQUIRE(parsed.rejects.size() == 2);
   CHECK(parsed.rejects[0].reason ==
@@ -344,7 +344,7 @@ TEST_CASE("csv: the extremes of f64") {
 
 TEST_CASE("csv: a parser goes on from its saved state") {
   const std::string text = "ts,a,b\n1700000000123,1,x\n1700000000456,2,y\n5,3,\"z\nz\"\n";
-  const Parsed expected = parse(text);
+  const Parsed expected = parse_csv(text);
   CHECK(expected.rows.back().time_ns == 5'000'000);
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
     CAPTURE(cut);

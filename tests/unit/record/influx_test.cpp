@@ -13,12 +13,12 @@ ParserOptions influx() {
   return options;
 }
 
-Parsed parse(const std::string& text) {
+Parsed parse_influx(const std::string& text) {
   return parse_every_way(influx(), text);
 }
 
 TEST_CASE("influx: measurement, tags, fields, time") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_influx(
       "weather,location=us-midwest temperature=82,humidity=71.5 1465839830100400200\n"
       "weather temperature=81\n"
       "weather,b=2,a=1 temperature=80 1465839830100400201\n"
@@ -34,7 +34,7 @@ TEST_CASE("influx: measurement, tags, fields, time") {
 }
 
 TEST_CASE("influx: types") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_influx(
       "m f=1,i=-12i,u=12u,t=t,g=TRUE,s=\"x\"\n"
       "m f=-1.5e3,i=9223372036854775807i,u=0u,t=False,g=T,s=\"\"\n"
       "m f=12i,i=7,u=7i,t=true,g=f,s=\"12i\"\n");
@@ -47,7 +47,7 @@ TEST_CASE("influx: types") {
 }
 
 TEST_CASE("influx: escapes") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_influx(
       "my\\ mea\\,sure,t\\ ag\\=x=va\\,lue fie\\ ld\\=a=1,b=\"q\\\"uo\\\\te\\n\"\n"
       "back\\slash,k=v\\x f\\y=2\n"
       "mea=sure f=3\n");
@@ -58,7 +58,7 @@ TEST_CASE("influx: escapes") {
 }
 
 TEST_CASE("influx: quotes mean something only at the start of a value") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_influx(
       "a\"b,t=\"x,u=y\" f=1\n"
       "m k\"=2,\"l\"=3\n"
       "m s=\"a,b=c d\",n=4 1700000000\n"
@@ -72,27 +72,27 @@ TEST_CASE("influx: quotes mean something only at the start of a value") {
 }
 
 TEST_CASE("influx: a text may have line ends, and lines are counted through them") {
-  const Parsed parsed = parse("m s=\"a\nb\r\nc\" 1700000000\r\nm s=\"\\\"\n\"\nm s=1\n");
+  const Parsed parsed = parse_influx("m s=\"a\nb\r\nc\" 1700000000\r\nm s=\"\\\"\n\"\nm s=1\n");
   CHECK(row_texts(parsed) == Texts{"1700000000000000000 m.s=string a\nb\r\nc", "m.s=string \"\n"});
   REQUIRE(parsed.rejects.size() == 1);
   CHECK(reject_text(parsed.rejects[0]) == "line 6: field \"s\": not a string: 1");
 }
 
 TEST_CASE("influx: a quote that nobody closes costs one line") {
-  const Parsed parsed = parse("m s=\"a\nm n=1\nm n=2\n");
+  const Parsed parsed = parse_influx("m s=\"a\nm n=1\nm n=2\n");
   CHECK(row_texts(parsed) == Texts{"m.n=f64 1", "m.n=f64 2"});
   REQUIRE(parsed.rejects.size() == 1);
   CHECK(reject_text(parsed.rejects[0]) == "line 1: a quote is not closed");
   CHECK(parsed.rejects[0].text == "m s=\"a");
-  const Parsed pair = parse("m s=\"a\nm s=\"b\"\n");
+  const Parsed pair = parse_influx("m s=\"a\nm s=\"b\"\n");
   CHECK(row_texts(pair) == Texts{"m.s=string b"});
   REQUIRE(pair.rejects.size() == 1);
   CHECK(reject_text(pair.rejects[0]) == "line 1: a quote is not closed");
 }
 
 TEST_CASE("influx: blanks, comments, empty lines, line ends") {
-  const Parsed parsed =
-      parse("# comment\n\n  m   f=1   1700000000  \r\n\t\n#\nm f=2 1700000001\nm f=3 1700000002");
+  const Parsed parsed = parse_influx(
+      "# comment\n\n  m   f=1   1700000000  \r\n\t\n#\nm f=2 1700000001\nm f=3 1700000002");
   CHECK(row_texts(parsed) == Texts{"1700000000000000000 m.f=f64 1", "1700000001000000000 m.f=f64 2",
                                    "1700000002000000000 m.f=f64 3"});
   CHECK(parsed.rejects.empty());
@@ -160,14 +160,14 @@ TEST_CASE("influx: bad lines, one fault each") {
 }
 
 TEST_CASE("influx: bytes that are not text") {
-  const Parsed parsed = parse(std::string("m s=\"a\0b\xff\"\nm\xff,t=\xfe f=1\n", 22));
+  const Parsed parsed = parse_influx(std::string("m s=\"a\0b\xff\"\nm\xff,t=\xfe f=1\n", 22));
   REQUIRE(parsed.rows.size() == 2);
   CHECK(parsed.rows[0].values.at("m.s") == std::string("string a\0b\xff", 11));
   CHECK(parsed.rows[1].values.at("m\xff,t=\xfe.f") == "f64 1");
 }
 
 TEST_CASE("influx: a refused line leaves no channel behind") {
-  const Parsed parsed = parse("m a=1,b=x\nm n=1,n=2\nm c=1 soon\n");
+  const Parsed parsed = parse_influx("m a=1,b=x\nm n=1,n=2\nm c=1 soon\n");
   CHECK(parsed.rejects.size() == 3);
   CHECK(parsed.schema.channels.empty());
 }

@@ -20,13 +20,13 @@ std::string line(const std::string& topic, const std::string& payload,
   return time + " " + topic + " " + to_hex(as_bytes(payload)) + "\n";
 }
 
-Parsed parse(const std::string& text) {
+Parsed parse_mqtt(const std::string& text) {
   return parse_every_way(mqtt(), text);
 }
 
 /// The values of one message on topic "t", without its time and raw payload.
 std::string content(const std::string& payload) {
-  const Parsed parsed = parse(line("t", payload));
+  const Parsed parsed = parse_mqtt(line("t", payload));
   REQUIRE(parsed.rows.size() == 1);
   CHECK(parsed.rejects.empty());
   CHECK(parsed.rows[0].time_ns == 1700000000123456789);
@@ -84,15 +84,15 @@ TEST_CASE("mqtt: every byte of a payload is kept") {
   CHECK(content(std::string("1\0", 2)) == std::string("t=string 1\0", 11));
   CHECK(content("\xff\xfe") == "t=string \xff\xfe");
   // Large digits are digits too.
-  CHECK(row_texts(parse("1700000000 t C3A9\n")) ==
+  CHECK(row_texts(parse_mqtt("1700000000 t C3A9\n")) ==
         Texts{"1700000000000000000 t=string \xc3\xa9 t#payload=string \xc3\xa9"});
 }
 
 TEST_CASE("mqtt: topics with blanks, unicode, dots, and levels") {
-  const Parsed parsed =
-      parse(line("room 1/temp", "1", "1700000000") + line(" lead", "2", "1700000000") +
-            line("a  b", "3", "1700000000") + line("gr\xc3\xbc\xc3\x9f\x65", "4", "1700000000") +
-            line("/", "5", "1700000000") + line("x.y", "{\"z\":6}", "1700000000"));
+  const Parsed parsed = parse_mqtt(
+      line("room 1/temp", "1", "1700000000") + line(" lead", "2", "1700000000") +
+      line("a  b", "3", "1700000000") + line("gr\xc3\xbc\xc3\x9f\x65", "4", "1700000000") +
+      line("/", "5", "1700000000") + line("x.y", "{\"z\":6}", "1700000000"));
   CHECK(parsed.rejects.empty());
   REQUIRE(parsed.rows.size() == 6);
   CHECK(parsed.rows[0].values.at("room 1/temp") == "f64 1");
@@ -107,13 +107,13 @@ TEST_CASE("mqtt: an empty payload, with its blank and without") {
   for (const char* text :
        {"1700000000.5 a/b \n", "1700000000.5 a/b\n", "1700000000.5 a/b \r\n", "1700000000.5 a/b"}) {
     CAPTURE(text);
-    CHECK(row_texts(parse(text)) == Texts{"1700000000500000000 a/b#payload=string "});
+    CHECK(row_texts(parse_mqtt(text)) == Texts{"1700000000500000000 a/b#payload=string "});
   }
 }
 
 TEST_CASE("mqtt: times") {
-  const Parsed parsed =
-      parse(line("t", "1", "1700000000") + line("t", "2", "0.000000001") + line("t", "3", "-1.5"));
+  const Parsed parsed = parse_mqtt(line("t", "1", "1700000000") + line("t", "2", "0.000000001") +
+                                   line("t", "3", "-1.5"));
   REQUIRE(parsed.rows.size() == 3);
   CHECK(parsed.rows[0].time_ns == 1700000000000000000);
   CHECK(parsed.rows[1].time_ns == 1);
@@ -131,9 +131,10 @@ TEST_CASE("mqtt: times") {
 }
 
 TEST_CASE("mqtt: a channel takes the type of its first value; texts take all") {
-  const Parsed parsed = parse(line("n", "1") + line("n", "on") + line("n", "\"2\"") +
-                              line("n", "") + line("s", "on") + line("s", "1") + line("s", "true") +
-                              line("b", "true") + line("b", "1") + line("n", "{\"x\":1}"));
+  const Parsed parsed =
+      parse_mqtt(line("n", "1") + line("n", "on") + line("n", "\"2\"") + line("n", "") +
+                 line("s", "on") + line("s", "1") + line("s", "true") + line("b", "true") +
+                 line("b", "1") + line("n", "{\"x\":1}"));
   CHECK(parsed.rows.size() == 7);
   REQUIRE(parsed.rejects.size() == 3);
   CHECK(reject_text(parsed.rejects[0]) == "line 2: topic \"n\": not a number: \"on\"");
@@ -170,7 +171,8 @@ TEST_CASE("mqtt: bad lines, one fault each") {
 }
 
 TEST_CASE("mqtt: a refused line leaves no channel behind") {
-  const Parsed parsed = parse("1700000000 new 3\nsoon new 31\n" + line("new", "{\"k\":1,\"k\":2}"));
+  const Parsed parsed =
+      parse_mqtt("1700000000 new 3\nsoon new 31\n" + line("new", "{\"k\":1,\"k\":2}"));
   CHECK(parsed.rejects.size() == 3);
   CHECK(parsed.schema.channels.empty());
 }

@@ -15,12 +15,12 @@ ParserOptions ndjson() {
   return options;
 }
 
-Parsed parse(const std::string& text) {
+Parsed parse_ndjson(const std::string& text) {
   return parse_every_way(ndjson(), text);
 }
 
 TEST_CASE("ndjson: nested keys and arrays are flattened with dots") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_ndjson(
       "{\"a\":1.5,\"b\":{\"c\":true,\"d\":[1,\"x\",null,{\"e\":false}]},\"f\":{},\"g\":[]}\n"
       "{\"b\":{\"d\":[2,\"y\"],\"c\":false}}\n");
   CHECK(row_texts(parsed) ==
@@ -34,14 +34,14 @@ TEST_CASE("ndjson: blanks, empty lines, line ends, byte order mark") {
   for (const char* text :
        {"{\"a\":1}\n{\"a\":2}\n", "{\"a\":1}\r\n\r\n{\"a\":2}\r\n",
         "\xef\xbb\xbf{\"a\":1}\n{\"a\":2}", " { \"a\" : 1 } \n\n  \n\t{\"a\"\t:2}\n"}) {
-    const Parsed parsed = parse(text);
+    const Parsed parsed = parse_ndjson(text);
     CHECK(row_texts(parsed) == Texts{"a=f64 1", "a=f64 2"});
     CHECK(parsed.rejects.empty());
   }
 }
 
 TEST_CASE("ndjson: escapes in keys and strings") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_ndjson(
       "{\"k\\u00e9y\":\"a\\\"b\\n\\ud83d\\ude00\",\"q\\\"\":1}\n"
       "{\"k\xc3\xa9y\":\"plain\",\"q\\u0022\":2}\n{\"k\\u00e9y\":\"again\",\"q\\\"\":3}\n");
   CHECK(row_texts(parsed) == Texts{"k\xc3\xa9y=string a\"b\n\xf0\x9f\x98\x80 q\"=f64 1",
@@ -51,7 +51,7 @@ TEST_CASE("ndjson: escapes in keys and strings") {
 }
 
 TEST_CASE("ndjson: numbers") {
-  const Parsed parsed = parse(
+  const Parsed parsed = parse_ndjson(
       "{\"a\":1,\"b\":9007199254740993}\n{\"a\":-0.0,\"b\":-9223372036854775808}\n"
       "{\"a\":1E5,\"b\":2.0}\n{\"a\":12345678901234567890.5,\"b\":1e3}\n"
       "{\"a\":0.1234567890123456789,\"b\":0}\n{\"a\":-1.5e-3,\"b\":-0}\n");
@@ -63,17 +63,18 @@ TEST_CASE("ndjson: numbers") {
 }
 
 TEST_CASE("ndjson: the time key") {
-  Parsed parsed = parse("{\"ts\":1700000000123,\"a\":1}\n{\"a\":2,\"ts\":1700000000456.789}\n");
+  Parsed parsed =
+      parse_ndjson("{\"ts\":1700000000123,\"a\":1}\n{\"a\":2,\"ts\":1700000000456.789}\n");
   CHECK(row_texts(parsed) == Texts{"1700000000123000000 a=f64 1", "1700000000456789000 a=f64 2"});
   CHECK(parsed.time_note == "key \"ts\", epoch milliseconds (detected)");
-  parsed = parse("{\"t\":1,\"time\":\"2026-11-22T11:18:47.25+01:00\"}\n");
+  parsed = parse_ndjson("{\"t\":1,\"time\":\"2026-11-22T11:18:47.25+01:00\"}\n");
   CHECK(row_texts(parsed) == Texts{"1795342727250000000 t=f64 1"});
   CHECK(parsed.time_note == "key \"time\", ISO 8601 (detected)");
   // The first row decides: here that rows have arrival times.
-  parsed = parse("{\"a\":1}\n{\"a\":2,\"ts\":1700000000}\n");
+  parsed = parse_ndjson("{\"a\":1}\n{\"a\":2,\"ts\":1700000000}\n");
   CHECK(row_texts(parsed) == Texts{"a=f64 1", "a=f64 2 ts=f64 1.7e+09"});
   // A line that is no object decides nothing.
-  parsed = parse("[]\n{\"ts\":1700000000}\n");
+  parsed = parse_ndjson("[]\n{\"ts\":1700000000}\n");
   CHECK(row_texts(parsed) == Texts{"1700000000000000000"});
 
   ParserOptions options = ndjson();
@@ -291,14 +292,14 @@ TEST_CASE("ndjson: spellings of numbers that JSON does not have, as values and t
     const std::string as_time = std::string("{\"ts\":") + number + "}";
     // As the first row, and where rows like it have made a template.
     for (const char* before : {"", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n"}) {
-      const Parsed parsed = parse(before + as_value + "\n");
+      const Parsed parsed = parse_ndjson(before + as_value + "\n");
       CHECK(parsed.rows.size() == (*before == 0 ? 0 : 3));
       REQUIRE(parsed.rejects.size() == 1);
       CHECK(parsed.rejects[0].text == as_value);
       CHECK(parsed.rejects[0].reason.starts_with("malformed json: "));
     }
     for (const char* before : {"", "{\"ts\":1}\n{\"ts\":2}\n{\"ts\":3}\n"}) {
-      const Parsed parsed = parse(before + as_time + "\n");
+      const Parsed parsed = parse_ndjson(before + as_time + "\n");
       CHECK(parsed.rows.size() == (*before == 0 ? 0 : 3));
       REQUIRE(parsed.rejects.size() == 1);
       CHECK(parsed.rejects[0].reason.starts_with("malformed json: "));
@@ -308,7 +309,7 @@ TEST_CASE("ndjson: spellings of numbers that JSON does not have, as values and t
 
 TEST_CASE("ndjson: what follows the object, and what is missing of it") {
   const auto reason = [](const std::string& line) {
-    const Parsed parsed = parse(line + "\n");
+    const Parsed parsed = parse_ndjson(line + "\n");
     REQUIRE(parsed.rejects.size() == 1);
     CHECK(parsed.rows.empty());
     return parsed.rejects[0].reason;
@@ -321,7 +322,7 @@ TEST_CASE("ndjson: what follows the object, and what is missing of it") {
     CHECK(reason(std::string("{\"a\":\"}\\\"]\",\"b\":[{}]}") + rest) == follows);
   }
   const std::string whole = "{\"a\":{\"b\":[1,\"x\"]}}";
-  CHECK(parse(whole + "\n").rejects.empty());
+  CHECK(parse_ndjson(whole + "\n").rejects.empty());
   for (std::size_t size = 1; size < whole.size(); ++size) {
     CAPTURE(size);
     CHECK(reason(whole.substr(0, size)).starts_with("malformed json: "));
@@ -332,10 +333,11 @@ TEST_CASE("ndjson: what follows the object, and what is missing of it") {
 }
 
 TEST_CASE("ndjson: surrogates") {
-  CHECK(row_texts(parse("{\"a\":\"\\ud83d\\ude00\"}\n")) == Texts{"a=string \xf0\x9f\x98\x80"});
+  CHECK(row_texts(parse_ndjson("{\"a\":\"\\ud83d\\ude00\"}\n")) ==
+        Texts{"a=string \xf0\x9f\x98\x80"});
   for (const char* bad : {"\\ud83d", "\\ude00", "\\ud83dx", "\\ud83d\\u0041", "\\u12", "\\u123g"}) {
     CAPTURE(bad);
-    const Parsed parsed = parse(std::string("{\"a\":\"") + bad + "\"}\n");
+    const Parsed parsed = parse_ndjson(std::string("{\"a\":\"") + bad + "\"}\n");
     CHECK(parsed.rows.empty());
     REQUIRE(parsed.rejects.size() == 1);
     CHECK(parsed.rejects[0].reason == "malformed json: a bad escape in a string");
@@ -343,12 +345,13 @@ TEST_CASE("ndjson: surrogates") {
 }
 
 TEST_CASE("ndjson: null bytes and other bytes that JSON does not have") {
-  CHECK(row_texts(parse("{\"a\":\"x\\u0000y\"}\n")) == Texts{std::string("a=string x\0y", 12)});
+  CHECK(row_texts(parse_ndjson("{\"a\":\"x\\u0000y\"}\n")) ==
+        Texts{std::string("a=string x\0y", 12)});
   for (const std::string& bad : {std::string("{\"a\":\"x\0y\"}", 11), std::string("{\"a\":1\0}", 8),
                                  std::string("{\"a\":1}\0", 8), std::string("\0{\"a\":1}", 8),
                                  std::string("{\"a\":\"\xc3\"}"), std::string("{\"\xff\":1}"),
                                  std::string("{\"a\":\"\xed\xa0\x80\"}")}) {
-    const Parsed parsed = parse("{\"a\":\"\"}\n" + bad + "\n{\"a\":\"z\"}\n");
+    const Parsed parsed = parse_ndjson("{\"a\":\"\"}\n" + bad + "\n{\"a\":\"z\"}\n");
     CHECK(parsed.rows.size() == 2);
     REQUIRE(parsed.rejects.size() == 1);
     CHECK(parsed.rejects[0].text == bad);
@@ -360,7 +363,7 @@ TEST_CASE("ndjson: a name that two spellings share is given twice, and leaves no
   for (const char* line : {"{\"a\":{\"b\":1},\"a.b\":2}", "{\"n\":1,\"n\":2}",
                            "{\"n\":1,\"\\u006e\":2}", "{\"x\":[5],\"x.0\":6}"}) {
     CAPTURE(line);
-    const Parsed parsed = parse(std::string(line) + "\n");
+    const Parsed parsed = parse_ndjson(std::string(line) + "\n");
     CHECK(parsed.rows.empty());
     REQUIRE(parsed.rejects.size() == 1);
     CHECK(parsed.rejects[0].reason.ends_with(" is given twice"));
