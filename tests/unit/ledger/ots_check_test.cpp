@@ -59,10 +59,10 @@ OtsReport report_of(std::initializer_list<OtsAttestation> attestations, bool tar
   return report;
 }
 
-const OtsAttestation good = ots_block_attestation(Kind::bitcoin, 100);
-const OtsAttestation wrong = ots_block_attestation(Kind::bitcoin, 101);
-const OtsAttestation beyond = ots_block_attestation(Kind::bitcoin, 5000);
-const OtsAttestation away = ots_block_attestation(Kind::bitcoin, 666);
+const OtsAttestation in_block_100 = ots_block_attestation(Kind::bitcoin, 100);
+const OtsAttestation in_another_block = ots_block_attestation(Kind::bitcoin, 101);
+const OtsAttestation beyond_the_tip = ots_block_attestation(Kind::bitcoin, 5000);
+const OtsAttestation in_a_block_that_is_away = ots_block_attestation(Kind::bitcoin, 666);
 const OtsAttestation litecoin = ots_block_attestation(Kind::litecoin, 200);
 const OtsAttestation ethereum = ots_block_attestation(Kind::ethereum, 100);
 
@@ -76,27 +76,28 @@ OtsAttestation pending() {
 }  // namespace
 
 TEST_CASE("ots: what attestations together prove") {
-  CHECK(report_of({good}).code() == ExitCode::success);
+  CHECK(report_of({in_block_100}).code() == ExitCode::success);
   CHECK(report_of({litecoin}).code() == ExitCode::success);
-  CHECK(report_of({good}).best()->time_s == 1'700'000'100);
-  CHECK(report_of({litecoin, good}).best()->attestation == good);
-  CHECK(report_of({good, pending(), beyond, away, ethereum}).code() == ExitCode::success);
-  CHECK(report_of({wrong}).code() == ExitCode::refuted);
-  CHECK(report_of({good, wrong}).code() == ExitCode::refuted);
-  CHECK(report_of({beyond}).code() == ExitCode::unproven);
+  CHECK(report_of({in_block_100}).best()->time_s == 1'700'000'100);
+  CHECK(report_of({litecoin, in_block_100}).best()->attestation == in_block_100);
+  CHECK(report_of({in_block_100, pending(), beyond_the_tip, in_a_block_that_is_away, ethereum})
+            .code() == ExitCode::success);
+  CHECK(report_of({in_another_block}).code() == ExitCode::refuted);
+  CHECK(report_of({in_block_100, in_another_block}).code() == ExitCode::refuted);
+  CHECK(report_of({beyond_the_tip}).code() == ExitCode::unproven);
   CHECK(report_of({ethereum}).code() == ExitCode::unproven);
   CHECK(report_of({pending()}).code() == ExitCode::unproven);
   CHECK(report_of({OtsAttestation{}}).code() == ExitCode::unproven);
-  CHECK(report_of({away, pending()}).code() == ExitCode::peer);
-  CHECK(report_of({good}, true, 3).code() == ExitCode::success);
-  CHECK(report_of({good}, true, 4).code() == ExitCode::unproven);
-  CHECK(report_of({good}, true, 4).findings[0].outcome == OtsOutcome::not_deep);
+  CHECK(report_of({in_a_block_that_is_away, pending()}).code() == ExitCode::peer);
+  CHECK(report_of({in_block_100}, true, 3).code() == ExitCode::success);
+  CHECK(report_of({in_block_100}, true, 4).code() == ExitCode::unproven);
+  CHECK(report_of({in_block_100}, true, 4).findings[0].outcome == OtsOutcome::not_deep);
   CHECK(report_of({ots_block_attestation(Kind::bitcoin, std::uint64_t{1} << 32)}).code() ==
         ExitCode::refuted);
 }
 
 TEST_CASE("ots: a proof without its file, and of another file") {
-  OtsReport report = report_of({good}, false);
+  OtsReport report = report_of({in_block_100}, false);
   CHECK(report.code() == ExitCode::unproven);
   CHECK(ots_report_text(report).find("no file was compared") != std::string::npos);
   report.target = Bytes(32, 1);
@@ -113,7 +114,7 @@ TEST_CASE(
   OtsProof many = proof_with({});
   for (std::size_t i = 0; i < max_ots_findings; ++i)
     many.items[0].next.push_back(attest(pending()));
-  many.items[0].next.push_back(attest(good));
+  many.items[0].next.push_back(attest(in_block_100));
   OtsReport long_report;
   long_report.target = many.digest;
   REQUIRE(check_ots(many, find_block, 1, long_report));
