@@ -137,7 +137,7 @@ TEST_CASE("bodies read on worker threads: the same report, whatever is damaged")
   const twinchain::testing::TemporaryFolder folder;
   std::mt19937 random(20'261'128);
   std::size_t unharmed = 0;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 80; ++round) {
     CAPTURE(round);
     Bytes bytes = damaged(whole, random);
     if (random() % 4 == 0) append(bytes, damaged(whole, random));
@@ -145,8 +145,8 @@ TEST_CASE("bodies read on worker threads: the same report, whatever is damaged")
     if (expected.findings.all().empty()) ++unharmed;
     REQUIRE(report_on_file(folder / "file", bytes, options) == report_json(expected));
   }
-  CHECK(unharmed > 5);
-  CHECK(unharmed < 100);
+  CHECK(unharmed > 3);
+  CHECK(unharmed < 60);
 }
 
 TEST_CASE("nothing passes without seals, keys or frames") {
