@@ -19,13 +19,16 @@ using WorkPool = OrderedPool<std::function<void()>>;
 template <class Work, class Done>
 void parallel_for(WorkPool& pool, std::size_t count, std::size_t grain, const Work& work,
                   const Done& done) {
-  for (std::size_t begin = 0; begin < count; begin += grain) {
-    const std::size_t end = std::min(begin + grain, count);
-    pool.put([&work, begin, end] { work(begin, end); }, 0);
+  // Smaller ones towards the end, so that no thread is long at the last one while others wait.
+  const auto end_of = [count, grain](std::size_t begin) {
+    const std::size_t left = count - begin;
+    return begin +
+           std::min(left, std::clamp(left / 16, std::max<std::size_t>(1, grain / 8), grain));
+  };
+  for (std::size_t begin = 0; begin < count; begin = end_of(begin)) {
+    pool.put([&work, begin, end = end_of(begin)] { work(begin, end); }, 0);
   }
-  for (std::size_t begin = 0; pool.pop(); begin += grain) {
-    done(begin, std::min(begin + grain, count));
-  }
+  for (std::size_t begin = 0; pool.pop(); begin = end_of(begin)) done(begin, end_of(begin));
 }
 
 template <class Work>
