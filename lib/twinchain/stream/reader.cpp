@@ -274,7 +274,9 @@ Result<StreamEvent> StreamReader::read_body(const FrameHeader& header) {
                       : std::min(small_frames_, small_frames_of_large_bodies - 1) + 1;
   // Going back costs what was read since, and so does a body that is taken for one and is none.
   if (damaged_) return read_body_in_buffer(header);
-  if (options_.defer_bodies && header.body_size >= large_body_size) return defer_body(header);
+  // An END is the reader's own to check, whatever size it claims.
+  const bool may_defer = options_.defer_bodies && header.type != FrameType::end;
+  if (may_defer && header.body_size >= large_body_size) return defer_body(header);
   StreamEvent event = frame_event(header);
   Buffer& body = event.frame.body;
   body.resize_uninitialized(header.body_size);

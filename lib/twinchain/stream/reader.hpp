@@ -115,8 +115,9 @@ class StreamReader {
                                     std::size_t skip_at_least);
   Result<StreamEvent> resynchronise_in_body(std::string message, const FrameHeader& header);
   Result<StreamEvent> resynchronise_in_header(std::string message);
-  /// The whole frame is in the buffer; the input ended inside it.
+  /// Of a frame that is whole in the buffer.
   Result<StreamEvent> unsound_body(const FrameHeader& header);
+  /// Of a frame inside which the input ended.
   Result<StreamEvent> cut_body(const FrameHeader& header);
   StreamEvent frame_event(const FrameHeader& header);
   Result<StreamEvent> count(StreamEvent&& event);

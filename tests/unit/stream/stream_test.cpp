@@ -456,3 +456,22 @@ TEST_CASE("an input full of headers that claim all that follows is read in time"
   CHECK(seen.damage.front().message == "body crc mismatch");
   CHECK(seen.damage.back().message == "body is cut short");
 }
+
+TEST_CASE("a large END is no frame to be deferred, but damage as in a pipe") {
+  const twinchain::testing::TemporaryFolder folder;
+  Bytes stream(stream_preamble.begin(), stream_preamble.end());
+  append(stream, encode_frame(make_header(0, FrameType::end), make_body(1, 100'000)));
+  auto file = open_file(folder / "stream", O_RDWR | O_CREAT);
+  REQUIRE(file);
+  REQUIRE(write_all(file->get(), stream));
+  REQUIRE(::lseek(file->get(), 0, SEEK_SET) == 0);
+  StreamReader::Options options;
+  options.defer_bodies = true;
+  StreamReader reader(file->get(), options);
+  auto event = reader.next();
+  REQUIRE(event);
+  const Seen in_pipe = read_all(stream);
+  REQUIRE(in_pipe.damage.size() == 1);
+  CHECK(event->kind == StreamEventKind::damage);
+  CHECK(event->message == in_pipe.damage[0].message);
+}
