@@ -160,6 +160,7 @@ void World::start(std::size_t index) {
   net::NodeStorageOptions storage_options;
   storage_options.coins = {.map_bytes = std::uint64_t{1} << 30, .durable = false};
   storage_options.coins_folder = coins_folder;
+  storage_options.pool.table_key = {random(), random()};
   auto storage = net::NodeStorage::open(one.fs, "node", parameters_, workers_, clock,
                                         storage_options, [](const std::string&) {});
   if (!storage) broken(options_.seed, "a node does not open: " + storage.error().message);

@@ -43,7 +43,8 @@ class PieceHasher {
   }
 
  private:
-  static constexpr std::size_t capacity = 2048;
+  // As much as glibc's malloc keeps for its thread: more would cost a search and a merge each time.
+  static constexpr std::size_t capacity = 1024;
   void flush() {
     if (!hash_) hash_.emplace();
     hash_->update(buffer_);

@@ -245,7 +245,7 @@ void FramePayer::want_coins(std::int64_t now_ns) {
 Status FramePayer::take_coins(const Coins& coins, std::int64_t now_ns) {
   coins_asked_ = false;
   if (!coins_needed_) return {};
-  std::unordered_set<bitcoin::OutPoint, OutPointHasher> ours;
+  std::unordered_set<bitcoin::OutPoint, SaltedHasher> ours;
   for (const Payment& payment : state_.payments()) {
     ours.insert(payment.inputs.begin(), payment.inputs.end());
   }

@@ -22,7 +22,14 @@ std::uint64_t pool_cost_bytes(const NetTransaction& transaction) {
 
 LocalPool::LocalPool(const ChainParameters& parameters, const storage::CoinDatabase& coins,
                      WorkPool& workers, const PoolLimits& limits)
-    : parameters_(parameters), coins_(coins), workers_(workers), limits_(limits) {}
+    : parameters_(parameters),
+      coins_(coins),
+      workers_(workers),
+      limits_(limits),
+      entries_(0, SaltedHasher{limits.table_key}),
+      claims_(0, SaltedHasher{limits.table_key}),
+      remembered_(0, SaltedHasher{limits.table_key}),
+      remembered_before_(0, SaltedHasher{limits.table_key}) {}
 
 void LocalPool::insert(ByteView raw, std::function<void(const Verdict&)> done) {
   auto admitted = admit(std::span(&raw, 1));
@@ -114,7 +121,7 @@ bool LocalPool::add(PoolEntry entry) {
 
 void LocalPool::remember(const Hash256& txid) {
   if (remembered_.size() >= limits_.max_remembered) {
-    remembered_before_ = std::move(remembered_);
+    std::swap(remembered_before_, remembered_);
     remembered_.clear();
   }
   remembered_.insert(txid);
@@ -247,7 +254,7 @@ Status LocalPool::drop_invalid() {
   std::vector<Hash256> order;
   order.reserve(entries_.size());
   for (const PoolEntry* at : by_sequence()) order.push_back(at->transaction->txid);
-  std::unordered_set<Hash256, HashHasher> done;
+  boost::unordered_flat_set<Hash256, SaltedHasher> done(0, SaltedHasher{limits_.table_key});
   std::vector<Hash256> waiting;
   for (const Hash256& start : order) {
     waiting.push_back(start);

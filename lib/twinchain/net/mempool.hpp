@@ -11,23 +11,19 @@
 // a fee of the minimum rate.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 
+#include "twinchain/crypto/sha256.hpp"
 #include "twinchain/net/block_validation.hpp"
 #include "twinchain/net/header_tree.hpp"
+#include "twinchain/net/salted_hasher.hpp"
 #include "twinchain/net/transaction_pool.hpp"
 #include "twinchain/sys/fs.hpp"
 
 namespace twinchain::net {
-
-struct OutPointHasher {
-  std::size_t operator()(const bitcoin::OutPoint& outpoint) const {
-    return HashHasher()(outpoint.txid) + outpoint.index * std::size_t{0x9e3779b97f4a7c15};
-  }
-};
 
 struct PoolLimits {
   std::uint64_t memory_bytes = std::uint64_t{512} << 20;
@@ -37,6 +33,8 @@ struct PoolLimits {
   std::int64_t expiry_s = 14 * 86'400;
   std::size_t max_bare_claims = 10'000;  ///< claims without their transaction
   std::size_t max_remembered = 200'000;  ///< transactions once valid, of each of two generations
+  /// Of the pool's tables: one of its own for each, a secret. A simulation gives its own.
+  SipKey table_key = sip_key(random_array<16>());
 };
 
 struct PoolEntry {
@@ -86,6 +84,7 @@ class LocalPool final : public TransactionPool {
   Result<std::vector<Admission>> admit_parsed(std::vector<TransactionPtr> transactions);
 
   [[nodiscard]] TransactionPtr find(const Hash256& txid) const;
+  /// Until the pool changes.
   [[nodiscard]] const PoolEntry* entry(const Hash256& txid) const;
   /// Zeros when nobody spends it.
   [[nodiscard]] Hash256 spender(const bitcoin::OutPoint& outpoint) const;
@@ -160,11 +159,12 @@ class LocalPool final : public TransactionPool {
   PoolLimits limits_;
   SpendContext context_;
   std::int64_t now_s_ = 0;
-  std::unordered_map<Hash256, PoolEntry, HashHasher> entries_;
-  std::unordered_map<bitcoin::OutPoint, Hash256, OutPointHasher> claims_;
+  // Flat: a look-up touches one line of memory, and there are four or more for each transaction.
+  boost::unordered_flat_map<Hash256, PoolEntry, SaltedHasher> entries_;
+  boost::unordered_flat_map<bitcoin::OutPoint, Hash256, SaltedHasher> claims_;
   std::deque<bitcoin::OutPoint> bare_claims_;  // oldest first; some have their transaction by now
-  std::unordered_set<Hash256, HashHasher> remembered_;
-  std::unordered_set<Hash256, HashHasher> remembered_before_;
+  boost::unordered_flat_set<Hash256, SaltedHasher> remembered_;
+  boost::unordered_flat_set<Hash256, SaltedHasher> remembered_before_;
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t next_sequence_ = 0;
   std::uint64_t verified_ = 0;

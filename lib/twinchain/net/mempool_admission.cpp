@@ -50,7 +50,8 @@ struct LocalPool::Candidate {
 /// The transactions that are checked together.
 class LocalPool::Batch {
  public:
-  explicit Batch(std::vector<Candidate>& candidates) : candidates_(candidates) {
+  Batch(std::vector<Candidate>& candidates, const SipKey& table_key)
+      : candidates_(candidates), positions_(0, SaltedHasher{table_key}) {
     positions_.reserve(candidates.size());
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (candidates[i].transaction != nullptr) {
@@ -66,7 +67,7 @@ class LocalPool::Batch {
 
  private:
   std::vector<Candidate>& candidates_;
-  std::unordered_map<Hash256, std::size_t, HashHasher> positions_;
+  boost::unordered_flat_map<Hash256, std::size_t, SaltedHasher> positions_;
 };
 
 Verdict LocalPool::check_standard(const NetTransaction& transaction) const {
@@ -94,10 +95,6 @@ void LocalPool::examine(Candidate& candidate, const Batch* batch,
   const NetTransaction& transaction = *candidate.transaction;
   Verdict& verdict = candidate.admission.verdict;
   candidate.admission.txid = transaction.txid;
-  if (entries_.contains(transaction.txid)) {
-    verdict = {Outcome::known, "txn-already-in-mempool", false};
-    return;
-  }
   verdict = check_standard(transaction);
   if (!verdict.accepted()) return;
   std::vector<Coin>& spent = candidate.spent;
@@ -105,8 +102,13 @@ void LocalPool::examine(Candidate& candidate, const Batch* batch,
   spent.reserve(transaction.tx.inputs.size());
   for (const bitcoin::TxIn& input : transaction.tx.inputs) {
     const OutPoint& outpoint = input.previous_output;
-    if (const Hash256 other = spender(outpoint); other != Hash256{} && other != transaction.txid) {
-      candidate.admission.conflict = other;
+    const Hash256 holder = spender(outpoint);
+    if (holder == transaction.txid && entries_.contains(holder)) {
+      verdict = {Outcome::known, "txn-already-in-mempool", false};
+      return;
+    }
+    if (holder != Hash256{} && holder != transaction.txid) {
+      candidate.admission.conflict = holder;
       verdict = Verdict::refused("txn-mempool-conflict");
       return;
     }
@@ -276,7 +278,7 @@ Result<std::vector<Admission>> LocalPool::admit_candidates(
   bool any_incomplete = false;
   for (std::size_t i = 0; i < candidates.size(); ++i) any_incomplete |= is_incomplete(i);
   if (any_incomplete) {
-    const Batch batch(candidates);
+    const Batch batch(candidates, limits_.table_key);
     TWINCHAIN_TRY(examine_all(candidates, &batch, is_incomplete));
   }
   run_and_take(candidates);

@@ -1,7 +1,6 @@
 #include "twinchain/net/pool_sync.hpp"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "twinchain/iblt/sizing.hpp"
 
@@ -202,11 +201,12 @@ void PoolSync::finish(PeerId peer, Link& link) {
     node_.send(peer, request);
   }
   if (!only_ours.empty()) {
-    std::unordered_set<std::uint64_t> ids;
-    for (const iblt::Item<1>& item : only_ours) ids.insert(item[0]);
+    std::vector<std::uint64_t> ids;
+    for (const iblt::Item<1>& item : only_ours) ids.push_back(item[0]);
+    std::ranges::sort(ids);
     Announce part;
     node_.pool.visit([&](const PoolEntry& entry) {
-      if (!ids.contains(short_id(link.key, entry.transaction->txid))) return;
+      if (!std::ranges::binary_search(ids, short_id(link.key, entry.transaction->txid))) return;
       part.txids.push_back(entry.transaction->txid);
       if (part.txids.size() < max_wire_txids) return;
       node_.send(peer, part);
@@ -225,12 +225,16 @@ void PoolSync::take(PeerId from, const GetByShortId& message) {
   const auto found = links_.find(from);
   if (found == links_.end()) return;
   const SipKey key = found->second.key;
-  const std::unordered_set<std::uint64_t> ids(message.ids.begin(), message.ids.end());
+  // Sorted and not hashed: the peer chose them.
+  std::vector<std::uint64_t> ids = message.ids;
+  std::ranges::sort(ids);
   // In the order of admission, so that parents come before their children.
   std::vector<std::pair<std::uint64_t, Hash256>> matching;
   node_.pool.visit([&](const PoolEntry& entry) {
     const Hash256& txid = entry.transaction->txid;
-    if (ids.contains(short_id(key, txid))) matching.emplace_back(entry.sequence, txid);
+    if (std::ranges::binary_search(ids, short_id(key, txid))) {
+      matching.emplace_back(entry.sequence, txid);
+    }
   });
   std::ranges::sort(matching);
   std::vector<Hash256> txids;

@@ -10,9 +10,9 @@
 #include <deque>
 #include <list>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "twinchain/net/node_context.hpp"
+#include "twinchain/net/salted_hasher.hpp"
 
 namespace twinchain::net {
 
@@ -28,7 +28,7 @@ struct RelayLimits {
 class TransactionRelay {
  public:
   explicit TransactionRelay(NodeContext& node, const RelayLimits& limits = {})
-      : node_(node), limits_(limits) {}
+      : node_(node), limits_(limits), hasher_{{node.host.random(), node.host.random()}} {}
 
   void take(PeerId from, Submit&& message);
   void take(PeerId from, Transactions&& message);
@@ -84,11 +84,13 @@ class TransactionRelay {
   RelayLimits limits_;
   std::vector<Waiting> waiting_;
   std::uint64_t waiting_bytes_ = 0;
-  std::unordered_map<Hash256, Orphan, HashHasher> orphans_;
+  const SaltedHasher hasher_;
+  std::unordered_map<Hash256, Orphan, SaltedHasher> orphans_{0, hasher_};
   std::deque<Hash256> orphan_order_;  ///< oldest first; some are gone
-  std::unordered_multimap<Hash256, Hash256, HashHasher> orphans_of_;  ///< parent -> orphan
+  /// parent -> orphan
+  std::unordered_multimap<Hash256, Hash256, SaltedHasher> orphans_of_{0, hasher_};
   std::uint64_t orphan_bytes_ = 0;
-  std::unordered_map<Hash256, Request, HashHasher> requests_;
+  std::unordered_map<Hash256, Request, SaltedHasher> requests_{0, hasher_};
   std::map<PeerId, std::deque<Hash256>> wanted_;
   std::uint64_t accepted_ = 0;
   std::uint64_t refused_ = 0;

@@ -1,6 +1,7 @@
 // Work in parallel, results in order. Floor 1.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -47,16 +48,27 @@ class OrderedPool {
     {
       const std::lock_guard lock(mutex_);
       waiting_.push_back(slot.get());
-      order_.push_back(std::move(slot));
     }
+    order_.push_back(std::move(slot));
     wake_workers_.notify_one();
+  }
+
+  /// Waits until the work of the `count` oldest items is done, all of them if there are fewer. One
+  /// wait for many costs two switches of threads, as a wait for one does.
+  void wait(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    for (std::size_t i = 0; i < std::min(count, order_.size()); ++i) {
+      if (order_[i]->done) continue;
+      order_[i]->awaited = true;
+      ++awaited_;
+    }
+    wake_owner_.wait(lock, [this] { return awaited_ == 0; });
   }
 
   /// The oldest item, waiting until its work is done; nothing when none is in flight.
   std::optional<Item> pop() {
     if (order_.empty()) return std::nullopt;
-    std::unique_lock lock(mutex_);
-    wake_owner_.wait(lock, [this] { return order_.front()->done; });
+    wait(1);
     return take();
   }
   /// The oldest item when its work is done already.
@@ -76,6 +88,7 @@ class OrderedPool {
     Item item;
     std::uint64_t size_bytes;
     bool done = false;
+    bool awaited = false;
   };
 
   Item take() {
@@ -96,8 +109,11 @@ class OrderedPool {
       work_(slot->item);
       lock.lock();
       slot->done = true;
-      // The owner waits for the oldest item only: waking it for others costs two switches a piece.
-      if (order_.front().get() == slot) wake_owner_.notify_one();
+      if (!slot->awaited || --awaited_ > 0) continue;
+      // Without the lock: the owner would wake only to wait for it.
+      lock.unlock();
+      wake_owner_.notify_one();
+      lock.lock();
     }
   }
 
@@ -108,6 +124,7 @@ class OrderedPool {
   std::deque<Slot*> waiting_;
   std::deque<std::unique_ptr<Slot>> order_;
   std::uint64_t in_flight_bytes_ = 0;
+  std::size_t awaited_ = 0;  ///< items that the owner waits for
   bool stopping_ = false;
   std::vector<std::thread> workers_;
 };

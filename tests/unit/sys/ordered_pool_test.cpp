@@ -60,6 +60,24 @@ TEST_CASE("ordered pool: try_pop does not wait, and not for a later item either"
   CHECK(pool.pop()->number == 1);
 }
 
+TEST_CASE("ordered pool: wait waits for as many of the oldest as are asked for, and no others") {
+  std::atomic<bool> go{false};
+  OrderedPool<Item> pool(2, [&](Item& item) {
+    while (item.number == 3 && !go) std::this_thread::yield();
+    work(item);
+  });
+  for (int i = 0; i < 6; ++i) pool.put({i, 0}, 1);
+  pool.wait(0);
+  pool.wait(3);
+  for (int i = 0; i < 3; ++i) CHECK(pool.try_pop()->number == i);
+  CHECK_FALSE(pool.try_pop());
+  go = true;
+  pool.wait(100);
+  for (int i = 3; i < 6; ++i) CHECK(pool.try_pop()->number == i);
+  pool.wait(1);
+  CHECK_FALSE(pool.pop());
+}
+
 TEST_CASE("ordered pool: ends with work not begun and results not taken") {
   std::atomic<int> done{0};
   {
