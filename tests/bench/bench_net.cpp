@@ -4,9 +4,11 @@
 //
 //   raw          libsecp256k1's own verifications a second on all threads, keys and signatures
 //                parsed, as many as there are transactions
-//   admission    one-signature transactions a second into the pool, in batches of 2,000
+//   admission    one-signature transactions a second into the pool, in batches of 2,000, of 100
+//                payers: a twin's transactions are signed with one key
 //   again        their signature checks when a block with all of them comes
 //   block        seconds for that block: body to disk, coins in LMDB with its sync, pool
+//   strangers    admission of as many transactions, each signed with a key of its own
 //   bulk         bytes a second of data in transactions of 1 MiB into the pool
 //   *-cpu-s      seconds of CPU that each of these took
 
@@ -55,10 +57,17 @@ double seconds_of(const char* name, const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
+struct Payer {
+  EcdsaSecretKey key = EcdsaSecretKey::generate();
+  EcdsaPublicKey public_key = key.public_key();
+  Bytes script = pay_to_key_hash_script(public_key);
+};
+
 struct Signed {
   Bytes raw;
   Hash256 hash{};
   Bytes signature;
+  EcdsaPublicKey public_key{};
 };
 
 class Bench {
@@ -70,9 +79,13 @@ class Bench {
     parameters_.name = "bench";
     parameters_.genesis_time_s = 1'767'225'600;
     mine_genesis(parameters_, [] { return false; });
+    payers_.resize(payer_count + count_);
+    parallel_for(workers_, payers_.size(), 64, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) payers_[i] = std::make_unique<Payer>();
+    });
     std::vector<std::pair<bitcoin::OutPoint, Coin>> coins;
-    for (std::size_t i = 0; i < count_ + data_count; ++i) {
-      coins.emplace_back(outpoint(i), Coin{value, 0, false, script_});
+    for (std::size_t i = 0; i < 2 * count_ + data_count; ++i) {
+      coins.emplace_back(outpoint(i), Coin{value, 0, false, payer(i).script});
     }
     coins_ =
         must(storage::CoinDatabase::open(folder_ + "/coins", genesis_hash(parameters_), coins));
@@ -88,11 +101,13 @@ class Bench {
     measure_raw(transactions);
     admit(transactions, 2'000, "admission", static_cast<double>(count_));
     measure_block();
-    const auto bulk = make(count_, data_count, data_bytes);
+    admit(make(count_, count_, 0), 2'000, "strangers", static_cast<double>(count_));
+    const auto bulk = make(2 * count_, data_count, data_bytes);
     admit(bulk, 16, "bulk", static_cast<double>(data_count * data_bytes));
   }
 
  private:
+  static constexpr std::size_t payer_count = 100;
   static constexpr std::size_t data_count = 400;
   static constexpr std::size_t data_bytes = std::size_t{1} << 20;
   static constexpr std::int64_t value = 100'000'000;
@@ -107,23 +122,31 @@ class Bench {
     return {sha256(bytes), 0};
   }
 
+  /// Of the coin with this number.
+  [[nodiscard]] const Payer& payer(std::size_t number) const {
+    const bool is_stranger = number >= count_ && number < 2 * count_;
+    return *payers_[is_stranger ? payer_count + number - count_ : number % payer_count];
+  }
+
   std::vector<Signed> make(std::size_t first, std::size_t count, std::size_t size_bytes) {
     std::vector<Signed> made(count);
     parallel_for(workers_, count, 64, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
+        const Payer& from = payer(first + i);
         bitcoin::Transaction tx;
         tx.inputs.push_back({outpoint(first + i), {}, 0xffffffff, {}});
-        tx.outputs.push_back({value - 100'000, script_});
+        tx.outputs.push_back({value - 100'000, from.script});
         if (size_bytes > 0) {
           const Bytes data(size_bytes, static_cast<std::uint8_t>(i));
           tx.outputs.push_back({0, *bitcoin::data_output_script(parameters_.data_tag, data)});
         }
-        made[i].hash = bitcoin::signature_hash(tx, 0, script_, bitcoin::sighash_all);
-        made[i].signature = key_.sign(made[i].hash);
+        made[i].hash = bitcoin::signature_hash(tx, 0, from.script, bitcoin::sighash_all);
+        made[i].signature = from.key.sign(made[i].hash);
+        made[i].public_key = from.public_key;
         Bytes with_type = made[i].signature;
         with_type.push_back(bitcoin::sighash_all);
         bitcoin::append_push(tx.inputs[0].script_sig, with_type);
-        bitcoin::append_push(tx.inputs[0].script_sig, public_key_);
+        bitcoin::append_push(tx.inputs[0].script_sig, from.public_key);
         made[i].raw = bitcoin::serialize(tx, bitcoin::TxEncoding::no_witness);
       }
     });
@@ -139,8 +162,8 @@ class Bench {
           secp256k1_ecdsa_signature signature;
           const Signed& one = transactions[i];
           const bool parsed =
-              secp256k1_ec_pubkey_parse(secp256k1_context_static, &key, public_key_.data(),
-                                        public_key_.size()) == 1 &&
+              secp256k1_ec_pubkey_parse(secp256k1_context_static, &key, one.public_key.data(),
+                                        one.public_key.size()) == 1 &&
               secp256k1_ecdsa_signature_parse_der(secp256k1_context_static, &signature,
                                                   one.signature.data(), one.signature.size()) == 1;
           good += parsed && secp256k1_ecdsa_verify(secp256k1_context_static, &signature,
@@ -174,7 +197,7 @@ class Bench {
     bitcoin::append_coinbase_height(script, 1);
     bitcoin::append_push(script, as_bytes("bench"));
     coinbase.inputs.push_back({{{}, 0xffffffff}, script, 0xffffffff, {}});
-    coinbase.outputs.push_back({0, script_});
+    coinbase.outputs.push_back({0, payers_[0]->script});
     block.transactions.push_back(share_transaction(std::move(coinbase)));
     for (const PoolEntry& entry : pool_->ascending()) {
       block.transactions.push_back(entry.transaction);
@@ -207,9 +230,7 @@ class Bench {
   std::size_t count_;
   WorkPool workers_;
   ChainParameters parameters_;
-  EcdsaSecretKey key_ = EcdsaSecretKey::generate();
-  EcdsaPublicKey public_key_ = key_.public_key();
-  Bytes script_ = pay_to_key_hash_script(public_key_);
+  std::vector<std::unique_ptr<Payer>> payers_;
   std::unique_ptr<storage::CoinDatabase> coins_;
   std::unique_ptr<HeaderTree> tree_;
   std::unique_ptr<BlockStore> blocks_;

@@ -17,9 +17,10 @@ namespace {
 constexpr const char* group_order =
     "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
 
-EcdsaSecretKey key_of(std::uint8_t number) {
+EcdsaSecretKey key_of(std::uint16_t number) {
   std::array<std::uint8_t, 32> secret{};
-  secret[31] = number;
+  secret[30] = static_cast<std::uint8_t>(number >> 8);
+  secret[31] = static_cast<std::uint8_t>(number);
   return *EcdsaSecretKey::from_bytes(secret);
 }
 
@@ -114,6 +115,37 @@ TEST_CASE("a signature verifies with its key in each encoding, and with nothing 
     // All but the sequence's length, which is not looked at unless it claims to be a long one.
     if (!length_of_sequence) CHECK_FALSE(verify_ecdsa(uncompressed, hash, flipped));
   }
+}
+
+TEST_CASE("keys that a thread has seen, and those that share a place with them, are not mistaken") {
+  // With 600 keys in 512 places some share one; each is seen twice, and beside a key that is none.
+  const Hash256 hash = sha256(as_bytes("frame"));
+  std::vector<EcdsaPublicKey> keys;
+  std::vector<Bytes> signatures;
+  for (std::uint16_t i = 1; i <= 600; ++i) {
+    keys.push_back(key_of(i).public_key());
+    signatures.push_back(key_of(i).sign(hash));
+  }
+  bool all_verify = true;
+  bool none_other = true;
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      all_verify = all_verify && verify_ecdsa(keys[i], hash, signatures[i]);
+      none_other = none_other && !verify_ecdsa(keys[i], hash, signatures[(i + 1) % keys.size()]);
+      EcdsaPublicKey negated = keys[i];  // the same x coordinate, the other y
+      negated[0] ^= 1;
+      none_other = none_other && !verify_ecdsa(negated, hash, signatures[i]);
+      EcdsaPublicKey no_key = keys[i];
+      no_key[0] = 0;
+      none_other = none_other && !verify_ecdsa(no_key, hash, signatures[i]);
+    }
+  }
+  CHECK(all_verify);
+  CHECK(none_other);
+  // Nor is a key of zeros what a place holds before there is one: a thread that has seen none.
+  bool zeros_verify = true;
+  std::thread([&] { zeros_verify = verify_ecdsa(EcdsaPublicKey{}, hash, signatures[0]); }).join();
+  CHECK_FALSE(zeros_verify);
 }
 
 TEST_CASE("signatures from before BIP 66 are read laxly") {
