@@ -21,7 +21,7 @@ struct Options {
   std::string network;
   std::string pay;
   std::uint64_t count = 0;
-  std::uint64_t extra = 0;
+  std::optional<std::uint64_t> extra;
   std::string to;
   std::string node_key;
   std::string output;
@@ -115,7 +115,8 @@ int main(int argc, char** argv) {
             ->type_name("N")
             ->check(CLI::PositiveNumber);
         app.add_option("--extra", options.extra,
-                       "differences to a list that receivers are thought to have (default: 0)")
+                       "differences to a list that receivers are thought to have (default: those "
+                       "the list states)")
             ->type_name("N")
             ->check(CLI::Range(0, 1'000'000));
         auto* to = app.add_option("--to", options.to,

@@ -451,11 +451,7 @@ void MiningActor::find(World& world, std::uint64_t work) {
   const bitcoin::UInt256 any = ~bitcoin::UInt256();
   bitcoin::BlockHeader& header = block->header;
   while (!bitcoin::meets_target(bitcoin::block_hash(header), header.bits, any)) ++header.nonce;
-  net::SkeletonOptions options;
-  options.salt = world.random();
-  auto sender = std::make_unique<net::SkeletonSender>(
-      header, bitcoin::serialize(block->coinbase, bitcoin::TxEncoding::no_witness), list_.txids,
-      &list_, options);
+  auto sender = net::make_skeleton_sender(*block, world.random());
   ++found;
   world.send(link_, sender->skeleton());
   senders_.emplace(bitcoin::block_hash(header), std::move(sender));

@@ -92,9 +92,8 @@ bool BlockMiner::drop(const Snapshot& working_on, Time began) const {
 }
 
 void BlockMiner::mine(const std::shared_ptr<const Snapshot>& list) {
-  const auto extra_nonce = load_le<std::uint64_t>(random_array<8>().data());
-  auto block =
-      make_pre_block(parameters_, list, options_.payout_script, extra_nonce, wall_clock_s());
+  const auto random = [] { return load_le<std::uint64_t>(random_array<8>().data()); };
+  auto block = make_pre_block(parameters_, list, options_.payout_script, random(), wall_clock_s());
   if (!block) {
     refused_(block.error());
     return;
@@ -105,7 +104,7 @@ void BlockMiner::mine(const std::shared_ptr<const Snapshot>& list) {
   puzzle.now_s = wall_clock_s;
   if (!solve_puzzle(*block, puzzle)) return;
   const MinedBlock mined{block->height, bitcoin::block_hash(block->header),
-                         make_skeleton_sender(*block, options_.expected_extra), list};
+                         make_skeleton_sender(*block, random(), options_.expected_extra), list};
   {
     const std::lock_guard lock(mutex_);
     found_on_ = list->info.tip;

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "twinchain/net/miner.hpp"
@@ -24,8 +25,9 @@ namespace twinchain::net {
 
 struct MinerOptions {
   unsigned threads = 1;
-  Bytes payout_script;               ///< empty: takes nothing
-  std::uint64_t expected_extra = 0;  ///< SkeletonOptions
+  Bytes payout_script;  ///< empty: takes nothing
+  /// SkeletonOptions; none: as many as the list says.
+  std::optional<std::uint64_t> expected_extra = std::nullopt;
 };
 
 struct MinedBlock {

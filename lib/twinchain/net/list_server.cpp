@@ -1,6 +1,8 @@
 #include "twinchain/net/list_server.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 
 namespace twinchain::net {
 namespace {
@@ -54,6 +56,9 @@ void ListServer::make() {
   node_.pool.visit([&](const PoolEntry& entry) { entries.push_back(&entry); });
   std::ranges::sort(entries, {}, [](const PoolEntry* entry) { return entry->sequence; });
   BlockFilling filling(node_.parameters, limits_.coinbase_bytes);
+  const auto is_new = [&](const PoolEntry* entry) { return entry->sequence > seen_sequence_; };
+  const auto arrived = static_cast<std::uint64_t>(
+      entries.end() - std::ranges::partition_point(entries, std::not_fn(is_new)));
   List list;
   SnapshotInfo info;
   std::vector<Hash256> txids;
@@ -70,12 +75,23 @@ void ListServer::make() {
   info.height = node_.chain.tip().height + 1;
   info.bits = node_.chain.next_bits();
   info.min_time_s = node_.chain.next_time_s();
+  // Before the first list nobody has counted what comes in.
+  info.expected_difference = expected_difference(lists_.empty() ? 0 : arrived);
+  if (!entries.empty()) seen_sequence_ = entries.back()->sequence;
   list.snapshot = make_snapshot(info, std::move(txids));
   lists_.push_back(std::move(list));
   if (lists_.size() > limits_.kept) lists_.pop_front();
   changed_ = false;
   tip_is_new_ = false;
   made_ms_ = node_.now_ms();
+}
+
+std::uint32_t ListServer::expected_difference(std::uint64_t arrived) const {
+  const std::int64_t elapsed_ms = std::max(node_.now_ms() - made_ms_, limits_.interval_ms);
+  const double meanwhile = static_cast<double>(arrived) * static_cast<double>(limits_.interval_ms) /
+                           static_cast<double>(elapsed_ms);
+  const double sum = static_cast<double>(sync_.median_difference()) + std::ceil(meanwhile);
+  return static_cast<std::uint32_t>(std::min<double>(sum, max_snapshot_count));
 }
 
 const ListServer::List* ListServer::find(std::uint64_t id, const Hash256& root) const {

@@ -3,9 +3,13 @@
 // A list is made when somebody wants one that is newer than the last: at once when the tip is
 // another, otherwise at most once an interval and only when the pool has changed. The newest lists
 // are kept with their transactions, because skeletons name them.
+//
+// A list says in how many transactions the pools of others will probably differ from it when they
+// get a block of it: as many as half of the peers' pools differed from this one when they were last
+// compared, and as many as come in while a list is the newest one. Miners size skeletons by that.
 #pragma once
 
-#include "twinchain/net/node_context.hpp"
+#include "twinchain/net/pool_sync.hpp"
 
 namespace twinchain::net {
 
@@ -18,8 +22,10 @@ struct ListLimits {
 
 class ListServer {
  public:
-  explicit ListServer(NodeContext& node, const ListLimits& limits = {})
+  /// `sync` must outlive it.
+  ListServer(NodeContext& node, const PoolSync& sync, const ListLimits& limits = {})
       : node_(node),
+        sync_(sync),
         limits_(limits),
         first_id_(static_cast<std::uint64_t>(node.clock.wall_ns() / 1'000'000)) {}
 
@@ -46,8 +52,10 @@ class ListServer {
   [[nodiscard]] bool is_due() const;
   void make();
   void answer(PeerId peer, std::uint64_t known_id);
+  [[nodiscard]] std::uint32_t expected_difference(std::uint64_t arrived) const;
 
   NodeContext& node_;
+  const PoolSync& sync_;
   ListLimits limits_;
   std::deque<List> lists_;
   std::deque<List> foreign_;                 ///< without transactions
@@ -56,6 +64,7 @@ class ListServer {
   bool changed_ = true;
   bool tip_is_new_ = true;
   std::int64_t made_ms_ = 0;
+  std::uint64_t seen_sequence_ = 0;  ///< of the pool, when the last list was made
 };
 
 }  // namespace twinchain::net

@@ -178,11 +178,13 @@ bool solve_puzzle(PreBlock& block, const PuzzleOptions& options) {
   return true;
 }
 
-std::unique_ptr<SkeletonSender> make_skeleton_sender(const PreBlock& block,
-                                                     std::uint64_t expected_extra) {
+std::unique_ptr<SkeletonSender> make_skeleton_sender(const PreBlock& block, std::uint64_t salt,
+                                                     std::optional<std::uint64_t> expected_extra) {
+  const SnapshotInfo& info = block.list->info;
   SkeletonOptions options;
-  options.salt = load_le<std::uint64_t>(random_array<8>().data());
-  options.expected_extra = expected_extra;
+  options.salt = salt;
+  options.expected_extra =
+      expected_extra.value_or(std::min(info.expected_difference, info.count / 8));
   return std::make_unique<SkeletonSender>(block.header, bitcoin::serialize(block.coinbase),
                                           block.list->txids, block.list.get(), options);
 }

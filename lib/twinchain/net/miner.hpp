@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "twinchain/net/chain_parameters.hpp"
@@ -48,8 +49,11 @@ struct PuzzleOptions {
 /// when stopped first; the block is then as it was. The bits are those that make_pre_block took.
 bool solve_puzzle(PreBlock& block, const PuzzleOptions& options);
 
-/// For those who get the block's skeleton. The salt is random.
-std::unique_ptr<SkeletonSender> make_skeleton_sender(const PreBlock& block,
-                                                     std::uint64_t expected_extra);
+/// For those who get the block's skeleton. The salt is to be random. Without `expected_extra` it is
+/// what the list says, up to an eighth of its transactions: beyond that their short ids, which a
+/// receiver asks for when symbols were not enough, are shorter.
+std::unique_ptr<SkeletonSender> make_skeleton_sender(
+    const PreBlock& block, std::uint64_t salt,
+    std::optional<std::uint64_t> expected_extra = std::nullopt);
 
 }  // namespace twinchain::net

@@ -45,7 +45,7 @@ Node::Node(const NodeOptions& options, const ChainParameters& parameters, NodeHo
       relay_(node_, options.relay),
       sync_(node_, relay_, options.sync),
       blocks_(node_, options.blocks),
-      lists_(node_, options.lists),
+      lists_(node_, sync_, options.lists),
       skeletons_(node_, relay_, blocks_, lists_, options.skeletons),
       parameters_text_(format_parameters(parameters)),
       genesis_(genesis_hash(parameters)),

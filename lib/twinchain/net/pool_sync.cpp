@@ -179,6 +179,18 @@ void PoolSync::go_on(PeerId peer, Link& link) {
   ask(peer, link, 0, main, std::min(extension.main, limits_.max_symbols - main));
 }
 
+std::size_t PoolSync::median_difference() const {
+  std::vector<std::size_t> differences;
+  for (const auto& [peer, link] : links_) {
+    if (link.difference) differences.push_back(*link.difference);
+  }
+  if (differences.empty()) return 0;
+  const auto middle =
+      differences.begin() + static_cast<std::ptrdiff_t>((differences.size() - 1) / 2);
+  std::ranges::nth_element(differences, middle);
+  return *middle;
+}
+
 void PoolSync::give_up(Link& link) {
   ++failed_;
   link.asking = false;
@@ -192,7 +204,8 @@ void PoolSync::finish(PeerId peer, Link& link) {
   ++completed_;
   const auto& only_theirs = link.decoder->only_theirs();
   const auto& only_ours = link.decoder->only_ours();
-  differences_ += only_theirs.size() + only_ours.size();
+  link.difference = only_theirs.size() + only_ours.size();
+  differences_ += *link.difference;
   for (std::size_t at = 0; at < only_theirs.size(); at += short_ids_in_request) {
     GetByShortId request;
     for (std::size_t i = at; i < std::min(at + short_ids_in_request, only_theirs.size()); ++i) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "twinchain/iblt/decoder.hpp"
 #include "twinchain/iblt/encoder.hpp"
@@ -45,6 +46,9 @@ class PoolSync {
   void take(PeerId from, const GetByShortId& message);
   void tick();
 
+  /// In how many transactions half of the peers' pools differed from this one or in fewer, when
+  /// they were last compared; 0 when none has been.
+  [[nodiscard]] std::size_t median_difference() const;
   [[nodiscard]] std::uint64_t sessions_completed() const { return completed_; }
   [[nodiscard]] std::uint64_t sessions_failed() const { return failed_; }
   [[nodiscard]] std::uint64_t differences_found() const { return differences_; }
@@ -72,6 +76,7 @@ class PoolSync {
     std::uint32_t first_count = 0;  ///< of the next session; 0: the kept symbols
     std::unique_ptr<Frozen> ours;
     std::unique_ptr<iblt::Decoder<1>> decoder;
+    std::optional<std::size_t> difference;  ///< that the last session found
     // What we are asked for.
     std::uint32_t their_session = 0;
     std::int64_t theirs_since_ms = 0;

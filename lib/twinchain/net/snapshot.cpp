@@ -30,7 +30,7 @@ void append_info(Bytes& out, const SnapshotInfo& info, std::uint8_t kind) {
   append_le(out, info.height);
   append_le(out, info.bits);
   append_le(out, info.min_time_s);
-  append_le(out, std::uint32_t{0});
+  append_le(out, info.expected_difference);
   append_le(out, info.fees_sat);
   append_le(out, info.size_bytes);
 }
@@ -53,7 +53,7 @@ Result<InfoAndKind> read_info(ByteCursor& cursor) {
   info.height = cursor.read_le<std::uint32_t>();
   info.bits = cursor.read_le<std::uint32_t>();
   info.min_time_s = cursor.read_le<std::uint32_t>();
-  const auto reserved = cursor.read_le<std::uint32_t>();
+  info.expected_difference = cursor.read_le<std::uint32_t>();
   info.fees_sat = cursor.read_le<std::int64_t>();
   info.size_bytes = cursor.read_le<std::uint64_t>();
   if (!cursor.ok()) return bad_snapshot(cursor.offset(), "the header is cut off");
@@ -65,7 +65,6 @@ Result<InfoAndKind> read_info(ByteCursor& cursor) {
   if (info.count > max_snapshot_count)
     return bad_snapshot(4, "more transactions than a list may have");
   if (info.id == 0) return bad_snapshot(8, "number 0");
-  if (reserved != 0) return bad_snapshot(92, "the reserved field is not zero");
   if (info.fees_sat < 0) return bad_snapshot(96, "negative fees");
   return read;
 }

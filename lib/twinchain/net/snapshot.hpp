@@ -41,6 +41,9 @@ struct SnapshotInfo {
   std::uint32_t height = 0;      ///< of the block to be made
   std::uint32_t bits = 0;        ///< its difficulty
   std::uint32_t min_time_s = 0;  ///< the earliest time its header may state
+  /// How many transactions the pools of others are thought to lack of the list or to have beyond it
+  /// when they get a block of it; an estimate of the node that made the list. 0: not known.
+  std::uint32_t expected_difference = 0;
   std::int64_t fees_sat = 0;     ///< of all of them together
   std::uint64_t size_bytes = 0;  ///< of all of them together
   bool operator==(const SnapshotInfo&) const = default;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "twinchain/iblt/sizing.hpp"
 #include "twinchain/net/block_miner.hpp"
 #include "twinchain/net/mine_stream.hpp"
 #include "twinchain/net/network_frames.hpp"
@@ -58,6 +59,27 @@ StreamEvent next_event(StreamReader& reader) {
 
 }  // namespace
 
+TEST_CASE("miner: a skeleton has the symbols that the list asks for, within reason") {
+  const ChainParameters parameters = testing::parameters_for_tests();
+  std::vector<Hash256> txids(800);
+  for (std::size_t i = 0; i < txids.size(); ++i) store_le(txids[i].data(), std::uint64_t{i + 1});
+  const auto symbols = [&](std::uint32_t stated, std::optional<std::uint64_t> extra) {
+    SnapshotInfo info = info_for(parameters);
+    info.expected_difference = stated;
+    const auto block = make_pre_block(parameters, list_of(info, txids), {}, 1, 0);
+    REQUIRE(block);
+    const auto sender = make_skeleton_sender(*block, 5, extra);
+    CHECK(sender->skeleton().salt == 5);
+    return sender->skeleton().symbols.symbols.size();
+  };
+  CHECK(symbols(0, std::nullopt) < 16);
+  CHECK(symbols(40, std::nullopt) == iblt::first_flight(40));
+  CHECK(symbols(40, 70) == iblt::first_flight(70));
+  CHECK(symbols(40, 0) < 16);
+  // An M-node's word costs at most what short ids cost.
+  CHECK(symbols(4'000'000'000, std::nullopt) == iblt::first_flight(100));
+}
+
 TEST_CASE("miner: a block of a list is one that nodes accept, with all that it may take") {
   testing::CoinsForTests chain(20);
   std::vector<TransactionPtr> transactions;
@@ -81,7 +103,7 @@ TEST_CASE("miner: a block of a list is one that nodes accept, with all that it m
   CHECK(bitcoin::meets_target(bitcoin::block_hash(block->header), block->header.bits,
                               chain.parameters.easiest_target()));
 
-  const auto sender = make_skeleton_sender(*block, 0);
+  const auto sender = make_skeleton_sender(*block, 5);
   SkeletonReceiver receiver(sender->skeleton(), list->txids, {});
   REQUIRE(receiver.next() == SkeletonReceiver::Next::complete);
   NetBlock whole;

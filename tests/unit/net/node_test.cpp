@@ -480,6 +480,12 @@ TEST_CASE("node: pools that differ find out by symbols, however much they differ
     for (const Announce& part : t.heard<Announce>(peer)) announced += part.txids.size();
     CHECK(announced == count);
     CHECK(t.node->sync().sessions_completed() == 1);
+    // Miners are told what pools were found to differ in.
+    const PeerId miner = t.join(NodeRole::miner);
+    t.say(miner, GetSnapshot{});
+    const auto info = parse_snapshot_info(t.heard<SnapshotPart>(miner).at(0).bytes);
+    REQUIRE(info);
+    CHECK(info->expected_difference == count + 1);
   }
 }
 
@@ -522,6 +528,9 @@ TEST_CASE("node: lists come when there is something new, as changes where that i
   const auto next = apply_snapshot_delta(list, t.heard<SnapshotDelta>(miner)[0].bytes);
   REQUIRE(next);
   CHECK(next->txids.size() == 41);
+  // One came in, some seconds after the list before; no pool has been compared with this one.
+  CHECK(list.info.expected_difference == 0);
+  CHECK(next->info.expected_difference == 1);
 }
 
 TEST_CASE("node: tells where a transaction is, with a branch that leads to the header") {
