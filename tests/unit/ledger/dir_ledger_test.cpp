@@ -13,10 +13,12 @@
 #include "twinchain/ledger/dir_block.hpp"
 #include "twinchain/ledger/dir_chain.hpp"
 #include "twinchain/sys/faulty_fs.hpp"
+#include "unit/ledger/link_testing.hpp"
 #include "unit/temporary_folder.hpp"
 
 using namespace twinchain;
 using namespace twinchain::ledger;
+using twinchain::ledger::testing::link;
 
 namespace {
 
@@ -27,12 +29,6 @@ class FakeClock final : public Clock {
   Id128 boot_id() override { return {}; }
   std::int64_t now_s = 1'800'000'000;
 };
-
-Hash256 link(std::uint32_t number) {
-  Bytes seed;
-  append_le(seed, number);
-  return sha256(ByteView(seed));
-}
 
 LedgerOptions blocks_per_anchor(std::uint32_t count) {
   LedgerOptions options;

@@ -10,17 +10,13 @@
 #include "twinchain/crypto/merkle.hpp"
 #include "twinchain/crypto/sha256.hpp"
 #include "twinchain/ledger/dir_block.hpp"
+#include "unit/ledger/link_testing.hpp"
 
 using namespace twinchain;
 using namespace twinchain::ledger;
+using twinchain::ledger::testing::link;
 
 namespace {
-
-Hash256 link(std::uint32_t number) {
-  Bytes seed;
-  append_le(seed, number);
-  return sha256(ByteView(seed));
-}
 
 bitcoin::Block block_with(std::size_t others, const Bytes& payload, std::size_t index) {
   std::vector<bitcoin::Transaction> transactions;

@@ -31,8 +31,6 @@ struct Run {
   }
 };
 
-constexpr std::int64_t ms = 1'000'000;
-
 }  // namespace
 
 TEST_CASE("windows follow the wall clock, contiguous, silent ones too") {

@@ -15,6 +15,7 @@
 namespace twinchain::record::testing {
 
 inline constexpr std::int64_t second_ns = 1'000'000'000;
+inline constexpr std::int64_t ms = 1'000'000;  ///< in nanoseconds
 /// A wall-clock time that is a whole second.
 inline constexpr std::int64_t noon_ns = std::int64_t{1'800'000'000} * second_ns;
 

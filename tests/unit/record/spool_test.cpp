@@ -17,7 +17,6 @@ using twinchain::testing::step_if_sanitized;
 
 namespace {
 
-constexpr std::int64_t ms = 1'000'000;
 const Notice ignore = [](std::string_view) {};
 
 SpoolOptions spool_options(std::uint64_t limit = std::uint64_t{256} << 20) {
