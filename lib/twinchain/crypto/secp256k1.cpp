@@ -34,37 +34,29 @@ std::optional<secp256k1_pubkey> parse_public_key(ByteView bytes) {
   return key;
 }
 
-/// The last keys that verified something. A compressed key has to be solved for its y coordinate, a
-/// tenth of the work of a verification, and those who sign do so with one key again and again. One
-/// for each thread. Which keys share a place is anybody's to know: it costs the work saved, no
-/// more.
+/// The keys that a thread has parsed lately. A compressed key has to be solved for its y
+/// coordinate, a tenth of the work of a verification, and those who sign do so with one key again
+/// and again. Anybody can choose keys that share a place here: that costs the work saved, no more.
 class KnownKeys {
  public:
-  const secp256k1_pubkey* find_or_parse(ByteView bytes) {
-    if (bytes.size() != EcdsaPublicKey().size()) {
-      const auto key = parse_public_key(bytes);
-      if (!key) return nullptr;
-      other_ = *key;
-      return &other_;
-    }
+  std::optional<secp256k1_pubkey> find_or_parse(ByteView bytes) {
+    if (bytes.size() != EcdsaPublicKey().size()) return parse_public_key(bytes);
     Entry& entry = entries_[load_le<std::uint16_t>(bytes.last(2).data()) % entries_.size()];
-    if (entry.is_set && std::ranges::equal(bytes, entry.bytes)) return &entry.parsed;
-    const auto key = parse_public_key(bytes);
-    if (!key) return nullptr;
-    std::copy(bytes.begin(), bytes.end(), entry.bytes.begin());
-    entry.parsed = *key;
-    entry.is_set = true;
-    return &entry.parsed;
+    if (!entry.parsed || !std::ranges::equal(bytes, entry.bytes)) {
+      const auto key = parse_public_key(bytes);
+      if (!key) return std::nullopt;
+      std::ranges::copy(bytes, entry.bytes.begin());
+      entry.parsed = key;
+    }
+    return entry.parsed;
   }
 
  private:
   struct Entry {
-    bool is_set = false;
     EcdsaPublicKey bytes{};
-    secp256k1_pubkey parsed{};
+    std::optional<secp256k1_pubkey> parsed;
   };
-  std::array<Entry, 512> entries_;  // 48 KiB
-  secp256k1_pubkey other_{};
+  std::array<Entry, 512> entries_;  // 49 KiB
 };
 
 /// An INTEGER's contents, or nothing when it is none or reaches past the end.
@@ -121,13 +113,13 @@ LaxSignature read_signature_lax(ByteView signature) {
 
 bool verify_ecdsa(ByteView public_key, const Hash256& hash, ByteView signature) {
   thread_local const auto known = std::make_unique<KnownKeys>();
-  const secp256k1_pubkey* const key = known->find_or_parse(public_key);
-  if (key == nullptr) return false;
+  const auto key = known->find_or_parse(public_key);
+  if (!key) return false;
   LaxSignature read = read_signature_lax(signature);
   if (!read.readable || !read.in_range) return false;
   // The library refuses a high S, Bitcoin's consensus does not.
   secp256k1_ecdsa_signature_normalize(context(), &read.parsed, &read.parsed);
-  return secp256k1_ecdsa_verify(context(), &read.parsed, hash.data(), key) == 1;
+  return secp256k1_ecdsa_verify(context(), &read.parsed, hash.data(), &*key) == 1;
 }
 
 std::optional<std::array<std::uint8_t, 64>> parse_signature_lax(ByteView signature) {
