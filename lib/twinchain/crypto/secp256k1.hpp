@@ -17,7 +17,7 @@ using EcdsaPublicKey = std::array<std::uint8_t, 33>;
 /// hybrid (65 bytes; the parity of a hybrid key counts); the signature is read laxly (below), and S
 /// may be in the upper half of the group's order. Callers that want one encoding only ask for it
 /// before (bitcoin/signature_encoding.hpp). False, never an error, for what is malformed.
-/// The time depends on the arguments, and is a tenth less for a key that the thread has seen lately.
+/// The time depends on the arguments; it is a tenth less for a key that the thread has seen lately.
 bool verify_ecdsa(ByteView public_key, const Hash256& hash, ByteView signature);
 
 /// R and S, big-endian, as the lax rule reads them: SEQUENCE (its length is not looked at), two

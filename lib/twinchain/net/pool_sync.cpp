@@ -215,6 +215,7 @@ void PoolSync::finish(PeerId peer, Link& link) {
   }
   if (!only_ours.empty()) {
     std::vector<std::uint64_t> ids;
+    ids.reserve(only_ours.size());
     for (const iblt::Item<1>& item : only_ours) ids.push_back(item[0]);
     std::ranges::sort(ids);
     Announce part;

@@ -13,7 +13,7 @@ using namespace twinchain::chain;
 
 namespace {
 
-const std::string folder = "state";
+const std::string state_folder = "state";
 const std::string first_file = "state/chain-0000000000000000.links";
 
 const SecretKey& key() {
@@ -52,7 +52,7 @@ bool same(const SignedLink& a, const SignedLink& b) {
 }
 
 std::unique_ptr<ChainState> must_open(Fs& fs) {
-  auto state = ChainState::open(fs, folder);
+  auto state = ChainState::open(fs, state_folder);
   if (!state) FAIL(state.error().message);
   return std::move(*state);
 }
@@ -152,21 +152,21 @@ TEST_CASE("chain state: opens with the heads and links that were committed") {
 
 TEST_CASE("chain state: one writer at a time, and a look beside it") {
   MemoryFs fs;
-  CHECK(ChainState::look(fs, folder).error().code == ExitCode::system);  // no such folder
+  CHECK(ChainState::look(fs, state_folder).error().code == ExitCode::system);  // no such folder
   REQUIRE(fs.make_folders("empty"));
   CHECK(ChainState::look(fs, "empty").error().message == "empty holds no sealing state");
   auto writer = must_open(fs);
-  auto second = ChainState::open(fs, folder);
+  auto second = ChainState::open(fs, state_folder);
   REQUIRE_FALSE(second);
   CHECK(second.error().code == ExitCode::system);
   CHECK(second.error().message == "state is in use by another process");
   add_next(*writer, "a");
   REQUIRE(writer->commit());
-  auto look = ChainState::look(fs, folder);
+  auto look = ChainState::look(fs, state_folder);
   REQUIRE(look);
   CHECK((*look)->head(source_id("a"))->link.link.number == 0);
   writer.reset();
-  CHECK(ChainState::open(fs, folder));
+  CHECK(ChainState::open(fs, state_folder));
 }
 
 TEST_CASE("chain state: goes on in new files and keeps enough of the old ones") {
@@ -183,7 +183,7 @@ TEST_CASE("chain state: goes on in new files and keeps enough of the old ones") 
     }
     check_known(*state, kept);
   }
-  CHECK(fs.list(folder)->size() <= 7);
+  CHECK(fs.list(state_folder)->size() <= 7);
   auto state = must_open(fs);
   check_known(*state, kept);
   CHECK(state->head(source_id("quiet"))->link.link.number == 0);
@@ -209,11 +209,11 @@ TEST_CASE("chain state: a file that is missing between others is damage") {
       if (n % 5'000 == 4'999) REQUIRE(state->commit());
     }
   }
-  auto names = fs.list(folder);
+  auto names = fs.list(state_folder);
   REQUIRE(names);
   REQUIRE(names->size() == 4);  // three files of links and the lock
-  REQUIRE(fs.remove(folder + "/" + (*names)[1]));
-  auto state = ChainState::open(fs, folder);
+  REQUIRE(fs.remove(state_folder + "/" + (*names)[1]));
+  auto state = ChainState::open(fs, state_folder);
   REQUIRE_FALSE(state);
   CHECK(state.error().code == ExitCode::malformed);
   CHECK(state.error().message.ends_with("links are missing before the next file"));
@@ -232,7 +232,7 @@ TEST_CASE("chain state: a torn end is passed over, and writing goes on behind it
       Bytes* content = fs.content(first_file);
       REQUIRE(content != nullptr);
       content->resize(content->size() + rubbish, fill);
-      CHECK(ChainState::look(fs, folder));
+      CHECK(ChainState::look(fs, state_folder));
       {
         auto state = must_open(fs);
         CHECK(state->torn_bytes() == rubbish);
@@ -263,7 +263,7 @@ TEST_CASE("chain state: every flipped byte is noticed, or is in the last batch a
   for (std::size_t at = 0; at < good.size(); ++at) {
     *base.content(first_file) = good;
     (*base.content(first_file))[at] ^= 0x20;
-    auto state = ChainState::open(base, folder);
+    auto state = ChainState::open(base, state_folder);
     CHECK_MESSAGE(state.has_value() == (at >= last_batch), "byte " << at << " of " << records);
     if (state) {
       CHECK((*state)->torn_bytes() > 0);
@@ -290,7 +290,7 @@ TEST_CASE("chain state: every prefix of its file is refused or gives the first l
   for (std::size_t size = 0; size < good.size(); ++size) {
     *base.content(first_file) =
         Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
-    auto state = ChainState::open(base, folder);
+    auto state = ChainState::open(base, state_folder);
     REQUIRE(state.has_value() == (size >= records));
     if (!state) continue;
     const std::size_t whole = (size - records) / state_record_size;
@@ -307,7 +307,7 @@ TEST_CASE("chain state: a head with a wrong signature is refused although its cr
     add_next(*state, "a", false);
     REQUIRE(state->commit());
   }
-  auto state = ChainState::open(fs, folder);
+  auto state = ChainState::open(fs, state_folder);
   REQUIRE_FALSE(state);
   CHECK(state.error().code == ExitCode::malformed);
 }
@@ -332,7 +332,7 @@ TEST_CASE("chain state: no fault loses a committed link") {
     bool failed = false;
   };
   const auto work = [](Fs& fs, Run& run, int rounds) {
-    auto state = ChainState::open(fs, folder);
+    auto state = ChainState::open(fs, state_folder);
     if (!state) {
       run.failed = true;
       return;

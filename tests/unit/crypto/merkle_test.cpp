@@ -12,14 +12,14 @@ using test::numbered_leaves;
 namespace {
 
 // The tree of Certificate Transparency's own tests: eight leaves and the root of the first n.
-const char* const leaves[] = {"",
-                              "00",
-                              "10",
-                              "2021",
-                              "3031",
-                              "40414243",
-                              "5051525354555657",
-                              "606162636465666768696a6b6c6d6e6f"};
+const char* const published_leaves[] = {"",
+                                        "00",
+                                        "10",
+                                        "2021",
+                                        "3031",
+                                        "40414243",
+                                        "5051525354555657",
+                                        "606162636465666768696a6b6c6d6e6f"};
 const char* const roots[] = {"6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
                              "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
                              "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
@@ -46,7 +46,7 @@ TEST_CASE("Merkle tree: the known tree of RFC 6962's implementers") {
   CHECK(to_hex(merkle_root({})) ==
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   for (std::size_t i = 0; i < 8; ++i) {
-    hashes.push_back(merkle_leaf(*from_hex(leaves[i])));
+    hashes.push_back(merkle_leaf(*from_hex(published_leaves[i])));
     frontier.append(hashes.back());
     CHECK(to_hex(merkle_root(hashes)) == roots[i]);
     CHECK(to_hex(frontier.root()) == roots[i]);
