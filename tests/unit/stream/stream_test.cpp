@@ -59,6 +59,15 @@ ReadFunction from_memory(ByteView bytes, std::size_t chunk) {
   };
 }
 
+/// A file in the folder that has these bytes, to be read from its start.
+UniqueFd file_with(const twinchain::testing::TemporaryFolder& folder, ByteView bytes) {
+  auto file = open_file(folder / "stream", O_RDWR | O_CREAT);
+  REQUIRE(file);
+  REQUIRE(write_all(file->get(), bytes));
+  REQUIRE(::lseek(file->get(), 0, SEEK_SET) == 0);
+  return std::move(*file);
+}
+
 struct Seen {
   std::vector<std::uint64_t> sequences;
   std::vector<StreamEvent> damage;
@@ -339,13 +348,10 @@ TEST_CASE(
   constexpr std::size_t body_size = 100'000;
   Bytes stream = make_stream(4, body_size);
   stream[preamble_size + 2 * (frame_header_size + body_size) + 5000] ^= 1;
-  auto file = open_file(folder / "stream", O_RDWR | O_CREAT);
-  REQUIRE(file);
-  REQUIRE(write_all(file->get(), stream));
-  REQUIRE(::lseek(file->get(), 0, SEEK_SET) == 0);
+  auto file = file_with(folder, stream);
   StreamReader::Options options;
   options.defer_bodies = true;
-  StreamReader reader(file->get(), options);
+  StreamReader reader(file.get(), options);
   std::vector<StreamEvent> events;
   for (int i = 0; i < 4; ++i) {
     auto event = reader.next();
@@ -375,7 +381,7 @@ TEST_CASE(
   CHECK(last->frame.body.size() == body_size);
   CHECK(reader.next()->kind == StreamEventKind::end);
   CHECK(reader.next()->kind == StreamEventKind::finished);
-  CHECK(::lseek(file->get(), 0, SEEK_CUR) == 0);
+  CHECK(::lseek(file.get(), 0, SEEK_CUR) == 0);
 }
 
 TEST_CASE("nothing is deferred of what cannot be read twice, nor of small frames") {
@@ -401,11 +407,8 @@ TEST_CASE("nothing is deferred of what cannot be read twice, nor of small frames
   }
   SUBCASE("small frames") {
     const twinchain::testing::TemporaryFolder folder;
-    auto file = open_file(folder / "stream", O_RDWR | O_CREAT);
-    REQUIRE(file);
-    REQUIRE(write_all(file->get(), make_stream(3, 1000)));
-    REQUIRE(::lseek(file->get(), 0, SEEK_SET) == 0);
-    StreamReader reader(file->get(), options);
+    auto file = file_with(folder, make_stream(3, 1000));
+    StreamReader reader(file.get(), options);
     auto event = reader.next();
     REQUIRE(event);
     CHECK_FALSE(event->deferred);
@@ -461,13 +464,10 @@ TEST_CASE("a large END is no frame to be deferred, but damage as in a pipe") {
   const twinchain::testing::TemporaryFolder folder;
   Bytes stream(stream_preamble.begin(), stream_preamble.end());
   append(stream, encode_frame(make_header(0, FrameType::end), make_body(1, 100'000)));
-  auto file = open_file(folder / "stream", O_RDWR | O_CREAT);
-  REQUIRE(file);
-  REQUIRE(write_all(file->get(), stream));
-  REQUIRE(::lseek(file->get(), 0, SEEK_SET) == 0);
+  auto file = file_with(folder, stream);
   StreamReader::Options options;
   options.defer_bodies = true;
-  StreamReader reader(file->get(), options);
+  StreamReader reader(file.get(), options);
   auto event = reader.next();
   REQUIRE(event);
   const Seen in_pipe = read_all(stream);
